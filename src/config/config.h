@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The YAML file to each room's options. Strict: unknown and duplicate keys, wrong types and bad values
+ * are errors with line and column, and all of a file's errors are found in one run.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "docker/discovery.h"
+#include "export/writer.h"
+#include "relabel/relabel.h"
+#include "target/labels.h"
+
+enum comm_mode { COMM_NONE, COMM_STACKFRAME };
+enum demangle_mode { DEMANGLE_NONE, DEMANGLE_SIMPLIFIED, DEMANGLE_TEMPLATES, DEMANGLE_FULL };
+
+/* Argument names of pyroscope.ebpf. */
+struct ebpf_options {
+	int64_t collect_interval_ns; /* 15 s */
+	unsigned sample_rate; /* 97 */
+	bool collect_user_profile, collect_kernel_profile; /* true */
+	enum comm_mode comm; /* stackframe */
+	enum demangle_mode demangle; /* none */
+	bool python_enabled; /* true */
+	bool profile_self; /* false */
+	size_t symbols_max_bytes;
+	size_t max_processes;
+};
+
+/* A file_sd_configs entry. */
+struct file_sd_options {
+	char **files; /* paths; the last component may hold * */
+	size_t file_count;
+	int64_t refresh_interval_ns; /* 5 m */
+};
+
+struct config {
+	char *path; /* NULL: the zero configuration */
+	struct docker_sd_options *docker;
+	size_t docker_count;
+	struct labels *targets; /* `targets:` */
+	size_t target_count;
+	struct file_sd_options *files;
+	size_t file_sd_count;
+	struct relabel_rules *rules; /* never NULL after config_load() or config_default() */
+	struct ebpf_options ebpf;
+	struct write_options write;
+	struct {
+		enum log_level level;
+		enum log_format format;
+		bool level_set, format_set; /* given in the file */
+	} log;
+	struct {
+		char *listen_address; /* "" : off */
+	} web;
+};
+
+/* One mistake of a file. */
+struct config_problem {
+	unsigned line, column; /* 1-based; 0: the file as a whole */
+	char *message; /* what is wrong, and what to write instead */
+};
+
+struct config_problems {
+	struct config_problem *list; /* sorted by line and column */
+	size_t count, capacity;
+};
+
+void config_problems_release(struct config_problems *problems);
+/* "FILE:LINE:COL: message" */
+void config_problem_format(struct strbuf *out, const char *path, const struct config_problem *p);
+
+/*
+ * Reads the file. 0; -EINVAL with at least one problem; or another -errno with err where it cannot be
+ * read at all. On failure *ret is released. Environment variables are taken from environ.
+ */
+int config_load(const char *path, struct config *ret, struct config_problems *problems,
+	struct error *err) MUST_CHECK;
+/* The same from memory; `path` is used in messages. The face for tests and fuzzing. */
+int config_parse(const char *path, const char *text, size_t len, struct config *ret,
+	struct config_problems *problems) MUST_CHECK;
+/*
+ * No file: every container of the local engine, pushed to PYROSCOPE_SERVER_ADDRESS (with
+ * PYROSCOPE_BASIC_AUTH_USER, PYROSCOPE_BASIC_AUTH_PASSWORD, PYROSCOPE_TENANT_ID), or kept as files
+ * where that is not set. -EINVAL where a variable is unusable.
+ */
+int config_default(struct config *ret, struct error *err) MUST_CHECK;
+void config_release(struct config *config);
+
+/* The label sets of a file_sd file (JSON or YAML, as Prometheus reads them). */
+int config_load_target_file(const char *path, struct labels **ret_sets, size_t *ret_count,
+	struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Samples all CPUs with BPF. Ticks are counted per distinct stack in the kernel; profiler_round() ends
+ * an interval and hands over every stack with its count. Which cgroups count is decided by the owner,
+ * on first sight of each cgroup (ops->cgroup_seen), and kept in a kernel map.
+ */
+#ifndef PROFILER_PROFILER_H
+#define PROFILER_PROFILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "loop/loop.h"
+#include "proc/process.h"
+
+#define PROFILER_MAX_FRAMES 127 /* of either kind; deeper user stacks are cut and marked */
+#define CGROUP_NAME_MAX     128
+#define CGROUP_MAX_DEPTH    16
+
+struct profiler;
+
+/*
+ * A cgroup as the kernel knows it: kernfs node id, and whether it is of the cgroup v2 hierarchy or of
+ * the v1 one that is followed. Unique among living cgroups; never 0.
+ */
+typedef uint64_t cgroup_key;
+#define CGROUP_KEY_V1 (UINT64_C(1) << 63) /* or'ed to ids of the v1 hierarchy */
+
+/* A cgroup and its ancestors without the root, leaf first. */
+struct cgroup_chain {
+	size_t depth;
+	struct {
+		cgroup_key key;
+		char name[CGROUP_NAME_MAX]; /* the directory's name, NUL-terminated, may be cut */
+	} level[CGROUP_MAX_DEPTH];
+};
+
+enum cgroup_verdict {
+	CGROUP_PENDING, /* may become a container: its ticks are recorded, nobody is asked again */
+	CGROUP_KEEP, /* a container's root cgroup: ticks in it and below are recorded under its key */
+	CGROUP_DROP, /* a container that is not to be profiled: ticks are counted as filtered */
+	CGROUP_HOST, /* no container here (its children may be): ticks are counted as filtered */
+};
+
+struct profiler_options {
+	unsigned sample_rate; /* Hz per CPU, 1 to 10000 */
+	bool user_stacks, kernel_stacks;
+	/* Processes of these cgroups are never counted: the agent's own pid, 0 for none. */
+	uint32_t self_pid;
+	const char *proc; /* "/proc" */
+	const char *sys; /* "/sys" */
+};
+
+struct profiler_ops {
+	/* A tick fell into cgroups nobody has judged; v1/v2: either chain may have depth 0. Answer
+	 * (now or later) with profiler_set_cgroup(); until then the ticks are recorded as pending.
+	 * pid: the process that was running. */
+	void (*cgroup_seen)(void *ctx, const struct cgroup_chain *v2, const struct cgroup_chain *v1,
+		const struct process_id *process);
+	/* First recorded tick of a process image (per process_id). */
+	void (*process_seen)(void *ctx, const struct process_id *process);
+};
+
+/* One distinct stack of an interval. Pointers are valid during the callback only. */
+struct profiler_sample {
+	cgroup_key cgroup; /* of the kept container's root, or the leaf cgroup while pending */
+	bool by_pid; /* matched by profiler_set_pid() */
+	struct process_id process;
+	uint32_t tid; /* of the first tick with this stack */
+	char comm[16];
+	uint64_t count; /* ticks */
+	bool user_truncated, kernel_truncated;
+	bool user_leaf_exact; /* user_ips[0] is an interrupted instruction, not a return address */
+	size_t kernel_count, user_count;
+	const uint64_t *kernel_ips, *user_ips; /* leaf first */
+};
+
+/*
+ * Of one interval. ticks = idle + filtered + recorded + the sum of lost, exactly; recorded = the sum of
+ * the counts handed over.
+ */
+enum profiler_loss { LOSS_RING_FULL, LOSS_MAP_FULL, LOSS_NO_TASK, LOSS_COUNT };
+struct profiler_tally {
+	uint64_t ticks;
+	uint64_t idle; /* the CPU had nothing to run */
+	uint64_t filtered; /* dropped containers, host processes, the agent itself */
+	uint64_t recorded;
+	uint64_t lost[LOSS_COUNT];
+	int64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+};
+
+extern const char *const profiler_loss_names[LOSS_COUNT];
+
+/*
+ * Loads the BPF object and opens one event per online CPU, not yet enabled. On failure err says what
+ * the machine or the container lacks, with the compose line that grants it; -EPERM, -ENOSYS, -ENOENT
+ * mean "environment" (exit code 3).
+ */
+int profiler_new(struct loop *loop, const struct profiler_options *options,
+	const struct profiler_ops *ops, void *ctx, struct profiler **ret, struct error *err);
+void profiler_free(struct profiler *p);
+/* Starts the ticks; the first interval begins. */
+int profiler_start(struct profiler *p, struct error *err);
+
+/* Also replaces an earlier verdict, and that of cached descendants. */
+int profiler_set_cgroup(struct profiler *p, cgroup_key key, enum cgroup_verdict verdict);
+/* Forgets it: it will be asked about again. */
+void profiler_forget_cgroup(struct profiler *p, cgroup_key key);
+/* Forgets all verdicts (rules changed). */
+void profiler_forget_cgroups(struct profiler *p);
+/* Records a process whatever its cgroup (`__process_pid__` targets). */
+int profiler_set_pid(struct profiler *p, uint32_t pid, bool record);
+
+/*
+ * Ends the interval and hands each of its stacks to on_sample. The next interval has begun before the
+ * first callback, without a gap. Opens events on CPUs that came online. 0 or -errno.
+ */
+int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct profiler_sample *),
+	void *ctx, struct profiler_tally *ret_tally, struct error *err);
+
+/* From the kernel's run-time statistics where kernel.bpf_stats_enabled is set, else 0. */
+void profiler_cost(const struct profiler *p, uint64_t *ret_run_ns, uint64_t *ret_runs);
+
+#endif

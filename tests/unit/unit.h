@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The frame of a unit test program: write tests with check's START_TEST, list them with UNIT_MAIN.
+ *
+ *	START_TEST(an_empty_set_has_no_labels) { ... } END_TEST
+ *	UNIT_MAIN("labels", an_empty_set_has_no_labels)
+ *
+ * Each test runs in a process of its own (CK_FORK=no under a debugger).
+ */
+#ifndef TESTS_UNIT_H
+#define TESTS_UNIT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+#define UNIT_TIMEOUT_S 60
+
+static inline int unit_main(const char *name, const TTest *const *tests, size_t count)
+{
+	Suite *suite = suite_create(name);
+	TCase *tcase = tcase_create(name);
+
+	tcase_set_timeout(tcase, UNIT_TIMEOUT_S);
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(tcase, tests[i]);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#define UNIT_MAIN(name, ...)                                                                       \
+	int main(void)                                                                             \
+	{                                                                                          \
+		const TTest *const tests[] = {__VA_ARGS__};                                        \
+		return unit_main(name, tests, sizeof(tests) / sizeof(tests[0]));                   \
+	}
+
+#endif
