@@ -46,8 +46,7 @@ static inline void list_remove(struct list_node *n)
 #define list_entry(n, type, member) container_of(n, type, member)
 
 /* n is a struct list_node *; the list must not change in the body. */
-#define list_for_each(n, head)                                                                     \
-	for (struct list_node *n = (head)->next; n != (head); n = n->next)
+#define list_for_each(n, head) for (struct list_node *n = (head)->next; n != (head); n = n->next)
 
 /* The body may remove n. */
 #define list_for_each_safe(n, head)                                                                \

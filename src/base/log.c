@@ -94,7 +94,8 @@ static void add(struct strbuf *line, const char *key, const char *value, size_t 
 
 static void add_number(struct strbuf *line, const char *key, int64_t value)
 {
-	strbuf_addf(line, style == LOG_FORMAT_JSON ? ",\"%s\":%" PRId64 : " %s=%" PRId64, key, value);
+	strbuf_addf(line, style == LOG_FORMAT_JSON ? ",\"%s\":%" PRId64 : " %s=%" PRId64, key,
+		value);
 }
 
 static void add_timestamp(struct strbuf *line)

@@ -35,7 +35,7 @@ void text_add_json(struct strbuf *out, const char *s, size_t len)
 static bool dangerous(uint32_t cp)
 {
 	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x200e && cp <= 0x200f) ||
-	       (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
+		(cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
 }
 
 void text_add_safe(struct strbuf *out, const char *s, size_t len, size_t max)

@@ -64,7 +64,8 @@ enum writer_event {
 struct writer_ops {
 	/* Changes worth a line, once per change: first delivery, unreachable (err), reachable again,
 	 * rejected (err, once per reason), labels repaired or dropped (err, once per service). */
-	void (*event)(void *ctx, enum writer_event event, const char *endpoint, const struct error *err);
+	void (*event)(void *ctx, enum writer_event event, const char *endpoint,
+		const struct error *err);
 };
 
 struct writer;

@@ -57,7 +57,8 @@ void loop_timer_stop(struct loop_timer *timer);
 bool loop_timer_running(const struct loop_timer *timer);
 
 /* Blocks the signals (a list that 0 ends) for the process and delivers them to `handler`. Once. */
-int loop_watch_signals(struct loop *loop, struct loop_signal *handler, const int *signals) MUST_CHECK;
+int loop_watch_signals(struct loop *loop, struct loop_signal *handler,
+	const int *signals) MUST_CHECK;
 
 /* Runs until loop_stop(). 0 or -errno. */
 int loop_run(struct loop *loop) MUST_CHECK;

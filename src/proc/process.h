@@ -13,7 +13,7 @@
 
 struct process_id {
 	uint32_t pid; /* thread group id in the initial pid namespace */
-	uint32_t exec_id; /* low half of the leader's task_struct.self_exec_id: changes with each exec */
+	uint32_t exec_id; /* low half of the leader's self_exec_id: changes with each exec */
 	uint64_t start_ns; /* the leader's start, CLOCK_BOOTTIME (task_struct.start_boottime) */
 };
 

@@ -22,7 +22,7 @@ enum module_kind {
 struct module {
 	enum module_kind kind;
 	uint32_t id; /* unique within one symbolizer, never reused */
-	const char *path; /* as the process maps it, "[kernel]", "[kernel:xfs]", "[vdso]", "[anon]", ... */
+	const char *path; /* as mapped, or "[kernel]", "[kernel:xfs]", "[vdso]", "[anon]", ... */
 	const char *name; /* the path's last component, for "name+0x1234" */
 	const char *build_id; /* lower-case hex, "" where there is none */
 	/* The executable segment in the file's own addresses (p_vaddr), for pprof's Mapping; 0 where
@@ -32,7 +32,7 @@ struct module {
 
 struct frame {
 	const struct module *module; /* never NULL */
-	uint64_t address; /* ELF virtual address in the module; absolute for the kernel and anonymous code */
+	uint64_t address; /* ELF address in the module; absolute in kernel and anonymous code */
 	/* The function, NULL where no symbol covers the address. Valid like the module. Kernel names
 	 * are bare ("vfs_read"). May hold any bytes but NUL. */
 	const char *function;

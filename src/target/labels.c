@@ -153,6 +153,6 @@ bool label_name_valid_legacy(const char *name)
 {
 	if (!*name || (*name >= '0' && *name <= '9'))
 		return false;
-	return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] ==
-	       '\0';
+	name += strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+	return !*name;
 }

@@ -59,8 +59,7 @@ START_TEST(a_hashmap_finds_what_was_added_and_not_what_was_removed)
 		/* Few hash values, so that chains are long. */
 		hashmap_add(&map, &things[i].entry, hash_u64(i % 97));
 	}
-	hashmap_for_each(e, &map)
-	{
+	hashmap_for_each(e, &map) {
 		if (container_of(e, struct thing, entry)->id % 3 == 0)
 			hashmap_remove(&map, e);
 		seen++;
