@@ -33,7 +33,6 @@ struct target {
 	enum target_verdict verdict;
 	size_t dropped_by; /* rule index, where TARGET_DROPPED */
 	bool gone;
-	bool confirmed; /* seen again since the source began a new listing */
 	unsigned rounds_gone;
 	uint64_t samples; /* ticks exported since the target is known */
 

@@ -15,11 +15,13 @@
 
 #define UNIT_TIMEOUT_S 60
 
-static inline int unit_main(const char *name, const TTest *const *tests, size_t count)
+static inline int unit_main(const char *name, void (*setup)(void), void (*teardown)(void),
+	const TTest *const *tests, size_t count)
 {
 	Suite *suite = suite_create(name);
 	TCase *tcase = tcase_create(name);
 
+	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, UNIT_TIMEOUT_S);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(tcase, tests[i]);
@@ -33,11 +35,14 @@ static inline int unit_main(const char *name, const TTest *const *tests, size_t 
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-#define UNIT_MAIN(name, ...)                                                                       \
+#define UNIT_MAIN(name, ...) UNIT_MAIN_FIXTURE(name, NULL, NULL, __VA_ARGS__)
+
+/* The same with functions that run before and after each test, in its process. */
+#define UNIT_MAIN_FIXTURE(name, setup, teardown, ...)                                              \
 	int main(void)                                                                             \
 	{                                                                                          \
 		const TTest *const tests[] = {__VA_ARGS__};                                        \
-		return unit_main(name, tests, sizeof(tests) / sizeof(tests[0]));                   \
+		return unit_main(name, setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));                   \
 	}
 
 #endif

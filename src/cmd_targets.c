@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One look at the engines: what is there, and what the rules make of it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "commands.h"
+#include "discover.h"
+#include "options.h"
+
+#define PATIENCE_NS (5 * NSEC_PER_SEC)
+
+struct look {
+	struct loop *loop;
+	struct http *http;
+	struct discover *discover;
+	struct config config;
+	struct error trouble; /* why an engine cannot be reached, the latest */
+};
+
+static void on_target(void *ctx, const struct target *t, bool news)
+{
+	(void)ctx;
+	(void)t;
+	(void)news;
+}
+
+static void on_engine(void *ctx, const struct docker_discovery *d, enum docker_connection state,
+	const struct error *err)
+{
+	struct look *l = ctx;
+
+	if (state == DOCKER_CONNECTED || !err)
+		return;
+	l->trouble = *err;
+	error_prefix(&l->trouble, "%s", docker_discovery_host(d));
+}
+
+static void on_notice(void *ctx, const char *where, const struct error *err)
+{
+	(void)ctx;
+	fprintf(stderr, "dockprof: %s: %s\n", where, err->message);
+}
+
+static const struct discover_ops ops = {
+	.target = on_target,
+	.engine = on_engine,
+	.notice = on_notice,
+};
+
+static void look_release(struct look *l)
+{
+	discover_free(l->discover);
+	if (l->http)
+		http_free(l->http);
+	loop_free(l->loop);
+	config_release(&l->config);
+}
+
+/* Until every engine has told of its containers, or one cannot be reached. */
+static int look_around(struct look *l, struct error *err)
+{
+	int64_t deadline = clock_monotonic_ns() + PATIENCE_NS;
+	int r = loop_new(&l->loop);
+
+	if (r == 0)
+		r = http_new(l->loop, &l->http, err);
+	if (r == 0)
+		r = discover_new(l->loop, l->http, &ops, l, &l->discover);
+	if (r == 0)
+		r = discover_apply(l->discover, &l->config, err);
+	while (r == 0 && !discover_complete(l->discover) && !l->trouble.code) {
+		if (clock_monotonic_ns() > deadline)
+			return error_set(err, -ETIMEDOUT, "no engine answered within 5 s");
+		r = loop_turn(l->loop, PATIENCE_NS);
+	}
+	if (l->trouble.code)
+		return error_set(err, l->trouble.code, "%s", l->trouble.message);
+	return r;
+}
+
+static void add_labels(struct strbuf *out, const struct labels *labels, bool public_only)
+{
+	bool any = false;
+
+	strbuf_add_char(out, '{');
+	for (size_t i = 0; i < labels->count; i++) {
+		const struct label *l = &labels->list[i];
+
+		if (public_only && strncmp(l->name, "__", 2) == 0)
+			continue;
+		if (any)
+			strbuf_add_char(out, ',');
+		any = true;
+		text_add_json(out, l->name, strlen(l->name));
+		strbuf_add_char(out, ':');
+		text_add_json(out, l->value, strlen(l->value));
+	}
+	strbuf_add_char(out, '}');
+}
+
+static void add_json_string(struct strbuf *out, const char *key, const char *value)
+{
+	strbuf_addf(out, ",\"%s\":", key);
+	text_add_json(out, value, strlen(value));
+}
+
+static void add_target(struct strbuf *out, const struct discover *d, const struct target *t)
+{
+	strbuf_add_str(out, "{\"discoveredLabels\":");
+	add_labels(out, &t->discovered, false);
+	if (t->verdict == TARGET_PROFILED) {
+		strbuf_add_str(out, ",\"labels\":");
+		add_labels(out, &t->labels, true);
+	} else if (t->verdict == TARGET_DROPPED) {
+		add_json_string(out, "droppedBy", relabel_rule_where(discover_rules(d), t->dropped_by));
+		add_json_string(out, "rule", relabel_rule_text(discover_rules(d), t->dropped_by));
+	} else {
+		add_json_string(out, "droppedBy",
+			t->verdict == TARGET_SELF ? "dockprof itself" : "no container id or pid");
+	}
+	add_json_string(out, "name", t->name);
+	strbuf_add_char(out, '}');
+}
+
+static void add_targets(struct strbuf *out, const struct discover *d, bool profiled)
+{
+	bool any = false;
+
+	strbuf_add_char(out, '[');
+	list_for_each(n, &discover_targets(d)->targets)
+	{
+		const struct target *t = list_entry(n, struct target, in_table);
+
+		if (t->gone || (t->verdict == TARGET_PROFILED) != profiled)
+			continue;
+		if (any)
+			strbuf_add_char(out, ',');
+		any = true;
+		add_target(out, d, t);
+	}
+	strbuf_add_char(out, ']');
+}
+
+static void print_json(const struct discover *d)
+{
+	struct strbuf out cleanup_strbuf = STRBUF_INIT;
+
+	strbuf_add_str(&out, "{\"activeTargets\":");
+	add_targets(&out, d, true);
+	strbuf_add_str(&out, ",\"droppedTargets\":");
+	add_targets(&out, d, false);
+	strbuf_add_char(&out, '}');
+	puts(out.buf);
+}
+
+static void print_cell(const char *text, int width)
+{
+	struct strbuf safe cleanup_strbuf = STRBUF_INIT;
+
+	text_add_safe(&safe, text, strlen(text), (size_t)width);
+	printf("%-*s  ", width, safe.buf);
+}
+
+static void print_row(const struct discover *d, const struct target *t)
+{
+	struct target_selector s = target_selector_of(&t->labels);
+	bool profiled = t->verdict == TARGET_PROFILED;
+
+	print_cell(profiled ? t->service_name : "-", 24);
+	print_cell(t->name, 28);
+	printf("%-12.12s  ", s.container_id ? s.container_id : "-");
+	switch (t->verdict) {
+	case TARGET_PROFILED:
+		puts("profiled");
+		break;
+	case TARGET_DROPPED:
+		printf("dropped by %s: %s\n", relabel_rule_where(discover_rules(d), t->dropped_by),
+			relabel_rule_text(discover_rules(d), t->dropped_by));
+		break;
+	case TARGET_SELF:
+		puts("not profiled: dockprof itself (ebpf.profile_self)");
+		break;
+	case TARGET_NO_KEY:
+		puts("not profiled: its labels name no container id and no pid");
+		break;
+	}
+}
+
+static void print_table(const struct discover *d)
+{
+	size_t profiled, other;
+
+	printf("%-24s  %-28s  %-12s  %s\n", "SERVICE", "CONTAINER", "ID", "STATE");
+	list_for_each(n, &discover_targets(d)->targets)
+	{
+		const struct target *t = list_entry(n, struct target, in_table);
+
+		if (!t->gone)
+			print_row(d, t);
+	}
+	discover_count(d, &profiled, &other);
+	printf("\n%zu profiled, %zu not\n", profiled, other);
+}
+
+static int load(const char *path, struct config *config)
+{
+	struct config_problems problems = {0};
+	struct error err = {0};
+	int r = path ? config_load(path, config, &problems, &err) : config_default(config, &err);
+
+	for (size_t i = 0; i < problems.count; i++) {
+		struct strbuf text cleanup_strbuf = STRBUF_INIT;
+
+		config_problem_format(&text, path, &problems.list[i]);
+		fprintf(stderr, "%s\n", text.buf);
+	}
+	if (r < 0 && !problems.count)
+		fprintf(stderr, "dockprof: %s\n", err.message);
+	config_problems_release(&problems);
+	return r;
+}
+
+int cmd_targets(int argc, char **argv)
+{
+	struct look look = {0};
+	struct error err = {0};
+	const char *path = NULL;
+	bool json = false;
+	const struct option_spec specs[] = {
+		{"config.file", 0, OPTION_STRING, "FILE", "configuration (default: all containers)",
+			&path},
+		{"json", 0, OPTION_FLAG, NULL, "as Prometheus' /api/v1/targets names it", &json},
+		{NULL, 0, OPTION_FLAG, NULL, NULL, NULL},
+	};
+	const struct command_spec command = {
+		.usage = "dockprof targets [--config.file=FILE] [--json]",
+		.about = "Lists the containers that run now, the service_name each would be profiled under,\n"
+			 "and for the others the rule that drops them.",
+		.options = specs,
+	};
+	enum options_outcome outcome = options_parse(&command, argc, argv);
+
+	if (outcome != OPTIONS_RUN)
+		return (int)outcome;
+	if (load(path, &look.config) < 0)
+		return EXIT_USAGE;
+	int r = look_around(&look, &err);
+
+	if (r < 0)
+		fprintf(stderr, "dockprof: %s\n", err.message);
+	else if (json)
+		print_json(look.discover);
+	else
+		print_table(look.discover);
+	look_release(&look);
+	return r == 0 ? EXIT_OK : r == -EINVAL ? EXIT_USAGE : EXIT_ENVIRONMENT;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One round: drain the kernel's counts, charge each stack to its target, name its frames, and add it to
+ * the target's profile.
+ */
+#ifndef COLLECT_H
+#define COLLECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attribution.h"
+#include "base/error.h"
+#include "base/hashmap.h"
+#include "config/config.h"
+#include "export/pprof.h"
+#include "profiler/profiler.h"
+#include "symbols/symbolizer.h"
+#include "target/target.h"
+
+/*
+ * Where the ticks of an interval went. ticks = idle + filtered + exported + carried_out - carried_in +
+ * unknown + the sum of lost, exactly.
+ */
+struct collect_tally {
+	uint64_t ticks, idle;
+	uint64_t filtered; /* not a container, dropped, the agent itself */
+	uint64_t exported; /* in profiles handed over by collect_flush() */
+	uint64_t carried_in, carried_out; /* held over for a container nobody has told of yet */
+	uint64_t unknown; /* no source told of the container within an interval */
+	uint64_t lost[LOSS_COUNT];
+	int64_t duration_ns;
+};
+
+struct collect_quality {
+	uint64_t user_stacks, user_truncated; /* ticks */
+	uint64_t frames, frames_named; /* weighted with ticks */
+};
+
+struct collect {
+	struct profiler *profiler; /* not owned, may be replaced between rounds */
+	struct symbolizer *symbolizer; /* not owned */
+	struct attribution *attribution; /* not owned */
+	enum comm_mode comm;
+	unsigned sample_rate;
+	/* Inside. */
+	struct hashmap profiles; /* by target */
+	struct list_node carried, carrying; /* of this round, for the next */
+	size_t carried_count;
+	int64_t start_real_ns, start_mono_ns; /* of the profiles that are being filled */
+	struct collect_tally *tally; /* of the round that runs */
+	struct collect_quality quality; /* since the start */
+	struct frame *frames;
+};
+
+void collect_init(struct collect *c);
+void collect_release(struct collect *c);
+/* The first interval begins now. */
+void collect_start(struct collect *c);
+
+/* Drains one interval into the profiles of the targets. */
+int collect_round(struct collect *c, struct collect_tally *ret, struct error *err);
+
+/* Hands over and frees all profiles; the next ones begin now. */
+void collect_flush(struct collect *c,
+	void (*on_profile)(void *ctx, struct target *t, struct pprof *profile), void *ctx);
+
+#endif
