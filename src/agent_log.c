@@ -33,8 +33,9 @@ void agent_log_start(const struct config *config)
 		log_info("export", "profiles are kept as files, open them with go tool pprof",
 			LOG_STR("directory", config->write.directory));
 	if (config->ebpf.demangle != DEMANGLE_NONE)
-		log_warn("agent", "names are shown as the compiler wrote them: this version does not "
-				  "demangle yet, ebpf.demangle has no effect");
+		log_warn("agent",
+			"names are shown as the compiler wrote them: this version does not "
+			"demangle yet, ebpf.demangle has no effect");
 }
 
 void agent_log_problems(const char *path, const struct config_problems *problems)
@@ -82,7 +83,8 @@ void agent_log_writer(enum writer_event event, const char *endpoint, const struc
 
 	switch (event) {
 	case WRITER_FIRST_DELIVERY:
-		log_info("export", "the first profiles were delivered", LOG_STR("endpoint", endpoint));
+		log_info("export", "the first profiles were delivered",
+			LOG_STR("endpoint", endpoint));
 		break;
 	case WRITER_UNREACHABLE:
 		log_warn("export", "profiles cannot be delivered, they wait in memory",
@@ -134,8 +136,9 @@ void agent_log_round(const struct collect_tally *t, struct log_limit *loss_limit
 	if (log_enabled(LOG_LEVEL_DEBUG))
 		log_write(LOG_LEVEL_DEBUG, "collect", "interval", fields);
 	if (lost(t) * 100 > t->ticks && log_limit_allow(loss_limit, LOSS_INTERVAL_NS, NULL))
-		log_warn("collect", "more than one tick in a hundred was lost in an interval; see "
-				    "--log.level=debug for the reasons",
+		log_warn("collect",
+			"more than one tick in a hundred was lost in an interval; see "
+			"--log.level=debug for the reasons",
 			LOG_INT("ticks", t->ticks), LOG_INT("lost", lost(t)));
 }
 

@@ -27,8 +27,9 @@
 #include "base/hash.h"
 #include "base/hex.h"
 
-#define MAX_CGROUPS   4096 /* a few per running container; 200 bytes each */
-#define UNKNOWN_AFTER (10 * NSEC_PER_SEC) /* an Engine tells of a new container within milliseconds */
+#define MAX_CGROUPS 4096 /* a few per running container; 200 bytes each */
+#define UNKNOWN_AFTER                                                                              \
+	(10 * NSEC_PER_SEC) /* an Engine tells of a new container within milliseconds */
 
 struct cgroup {
 	struct hashmap_entry entry;
@@ -118,8 +119,7 @@ static bool same_hierarchy(cgroup_key a, cgroup_key b)
 /* Whether a cgroup outside of other containers already stands for this id in this hierarchy. */
 static bool bound_elsewhere(const struct attribution *a, const char *id, cgroup_key root)
 {
-	list_for_each(n, &a->order)
-	{
+	list_for_each(n, &a->order) {
 		const struct cgroup *c = list_entry(n, struct cgroup, in_order);
 
 		if (c->root != root && !c->nested && same_hierarchy(c->root, root) &&
@@ -216,8 +216,7 @@ void attribution_changed(struct attribution *a, const char *container_id)
 {
 	if (!a->profiler)
 		return;
-	list_for_each(n, &a->order)
-	{
+	list_for_each(n, &a->order) {
 		struct cgroup *c = list_entry(n, struct cgroup, in_order);
 
 		if (container_id && strcmp(c->id, container_id) != 0)
@@ -233,8 +232,7 @@ void attribution_end_round(struct attribution *a, bool complete)
 {
 	int64_t now = clock_monotonic_ns();
 
-	list_for_each(n, &a->order)
-	{
+	list_for_each(n, &a->order) {
 		struct cgroup *c = list_entry(n, struct cgroup, in_order);
 		bool known = target_table_by_container(a->targets, c->id) != NULL;
 

@@ -118,7 +118,8 @@ static void add_target(struct strbuf *out, const struct discover *d, const struc
 		strbuf_add_str(out, ",\"labels\":");
 		add_labels(out, &t->labels, true);
 	} else if (t->verdict == TARGET_DROPPED) {
-		add_json_string(out, "droppedBy", relabel_rule_where(discover_rules(d), t->dropped_by));
+		add_json_string(out, "droppedBy",
+			relabel_rule_where(discover_rules(d), t->dropped_by));
 		add_json_string(out, "rule", relabel_rule_text(discover_rules(d), t->dropped_by));
 	} else {
 		add_json_string(out, "droppedBy",
@@ -133,8 +134,7 @@ static void add_targets(struct strbuf *out, const struct discover *d, bool profi
 	bool any = false;
 
 	strbuf_add_char(out, '[');
-	list_for_each(n, &discover_targets(d)->targets)
-	{
+	list_for_each(n, &discover_targets(d)->targets) {
 		const struct target *t = list_entry(n, struct target, in_table);
 
 		if (t->gone || (t->verdict == TARGET_PROFILED) != profiled)
@@ -197,8 +197,7 @@ static void print_table(const struct discover *d)
 	size_t profiled, other;
 
 	printf("%-24s  %-28s  %-12s  %s\n", "SERVICE", "CONTAINER", "ID", "STATE");
-	list_for_each(n, &discover_targets(d)->targets)
-	{
+	list_for_each(n, &discover_targets(d)->targets) {
 		const struct target *t = list_entry(n, struct target, in_table);
 
 		if (!t->gone)
@@ -240,8 +239,9 @@ int cmd_targets(int argc, char **argv)
 	};
 	const struct command_spec command = {
 		.usage = "dockprof targets [--config.file=FILE] [--json]",
-		.about = "Lists the containers that run now, the service_name each would be profiled under,\n"
-			 "and for the others the rule that drops them.",
+		.about =
+			"Lists the containers that run now, the service_name each would be profiled under,\n"
+			"and for the others the rule that drops them.",
 		.options = specs,
 	};
 	enum options_outcome outcome = options_parse(&command, argc, argv);

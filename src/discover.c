@@ -51,7 +51,7 @@ struct discover {
 static bool is_self(const struct discover *d, const struct target *t)
 {
 	return d->in_container && !d->profile_self &&
-	       strcmp(labels_get(&t->discovered, "__meta_docker_container_id"), d->self_id) == 0;
+		strcmp(labels_get(&t->discovered, "__meta_docker_container_id"), d->self_id) == 0;
 }
 
 static void set_internal_labels(struct target *t)
@@ -116,8 +116,7 @@ static void gone(struct discover *d, struct target *t)
 /* All living targets of the sources in [from, to), or of those whose origin starts with prefix. */
 static void all_gone(struct discover *d, unsigned from, unsigned to, const char *prefix)
 {
-	list_for_each(n, &d->targets.targets)
-	{
+	list_for_each(n, &d->targets.targets) {
 		struct target *t = list_entry(n, struct target, in_table);
 
 		if (t->source >= from && t->source < to &&
@@ -202,8 +201,7 @@ static void update_sets(struct discover *d, unsigned source, const char *place,
 		name_of(&sets[i], i, name, sizeof(name));
 		update(d, source, origin, name, &sets[i]);
 	}
-	list_for_each(n, &d->targets.targets)
-	{
+	list_for_each(n, &d->targets.targets) {
 		struct target *t = list_entry(n, struct target, in_table);
 
 		if (t->source == source && strncmp(t->origin, prefix, strlen(prefix)) == 0 &&
@@ -352,8 +350,7 @@ void discover_end_round(struct discover *d)
 void discover_count(const struct discover *d, size_t *ret_profiled, size_t *ret_other)
 {
 	*ret_profiled = *ret_other = 0;
-	list_for_each(n, &d->targets.targets)
-	{
+	list_for_each(n, &d->targets.targets) {
 		const struct target *t = list_entry(n, struct target, in_table);
 
 		if (!t->gone)

@@ -44,8 +44,7 @@ struct file_sd {
 
 static struct followed *find(struct file_sd *sd, const char *path)
 {
-	list_for_each(n, &sd->files)
-	{
+	list_for_each(n, &sd->files) {
 		struct followed *f = list_entry(n, struct followed, node);
 
 		if (strcmp(f->path, path) == 0)
@@ -64,7 +63,7 @@ static void followed_free(struct followed *f)
 static bool unchanged(const struct followed *f, const struct stat *st)
 {
 	return f->dev == st->st_dev && f->ino == st->st_ino && f->size == st->st_size &&
-	       f->mtime.tv_sec == st->st_mtim.tv_sec && f->mtime.tv_nsec == st->st_mtim.tv_nsec;
+		f->mtime.tv_sec == st->st_mtim.tv_sec && f->mtime.tv_nsec == st->st_mtim.tv_nsec;
 }
 
 static void read_file(struct file_sd *sd, const char *path)
@@ -121,8 +120,7 @@ static void look(struct file_sd *sd)
 		list_entry(n, struct followed, node)->present = false;
 	for (size_t i = 0; i < sd->options->file_count; i++)
 		look_at_pattern(sd, sd->options->files[i]);
-	list_for_each_safe(n, &sd->files)
-	{
+	list_for_each_safe(n, &sd->files) {
 		struct followed *f = list_entry(n, struct followed, node);
 
 		if (f->present)

@@ -44,5 +44,5 @@ bool self_container_id(char *ret_id)
 		return true;
 	strbuf_reset(&text);
 	return file_read_at(AT_FDCWD, "/proc/self/mountinfo", MAX_PROC_FILE, &text) == 0 &&
-	       self_id_from_mountinfo(text.buf, ret_id);
+		self_id_from_mountinfo(text.buf, ret_id);
 }

@@ -164,8 +164,7 @@ void target_table_gone(struct target *target)
 
 void target_table_sweep(struct target_table *table)
 {
-	list_for_each_safe(n, &table->targets)
-	{
+	list_for_each_safe(n, &table->targets) {
 		struct target *t = list_entry(n, struct target, in_table);
 
 		if (t->gone && t->rounds_gone++ >= TARGET_KEEP_ROUNDS)
@@ -192,8 +191,7 @@ static struct target *best(const struct target_table *table, const char *text)
 
 	if (!key)
 		return NULL;
-	list_for_each(n, &key->targets)
-	{
+	list_for_each(n, &key->targets) {
 		struct target *t = list_entry(n, struct target, in_key);
 
 		if (!found || better(t, found))

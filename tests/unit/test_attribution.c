@@ -115,7 +115,8 @@ END_TEST
 START_TEST(a_container_keeps_what_is_in_it_and_below)
 {
 	struct target *t, *expected = container(ID_A, TARGET_PROFILED);
-	struct cgroup_chain c = chain(3, "worker", 2, "docker-" ID_A ".scope", 1, "system.slice", 0);
+	struct cgroup_chain c =
+		chain(3, "worker", 2, "docker-" ID_A ".scope", 1, "system.slice", 0);
 
 	attribution_seen(&a, &c, &none);
 	ck_assert_int_eq(told[2], CGROUP_KEEP);
@@ -239,10 +240,11 @@ START_TEST(own_id_is_found_in_cgroup_or_mountinfo)
 	ck_assert(self_id_from_cgroup("12:pids:/docker/" ID_A "\n0::/\n", id));
 	ck_assert_str_eq(id, ID_A);
 	ck_assert(!self_id_from_cgroup("0::/\n", id));
-	ck_assert(self_id_from_mountinfo("1 2 8:1 /a /b rw\n"
-					 "3 2 8:1 /var/lib/docker/containers/" ID_B
-					 "/hostname /etc/hostname rw,relatime - ext4 /dev/sda1 rw\n",
-		id));
+	ck_assert(
+		self_id_from_mountinfo("1 2 8:1 /a /b rw\n"
+				       "3 2 8:1 /var/lib/docker/containers/" ID_B
+				       "/hostname /etc/hostname rw,relatime - ext4 /dev/sda1 rw\n",
+			id));
 	ck_assert_str_eq(id, ID_B);
 	ck_assert(!self_id_from_mountinfo("3 2 8:1 /short/hostname /etc/hostname rw\n", id));
 }
@@ -250,8 +252,8 @@ END_TEST
 
 UNIT_MAIN_FIXTURE("attribution", setup, teardown, ids_are_found_in_cgroup_names,
 	a_container_keeps_what_is_in_it_and_below, a_dropped_container_and_the_host_are_filtered,
-	an_unknown_container_is_pending_until_a_source_tells_of_it, the_nearest_known_container_wins,
-	an_unknown_nested_container_belongs_to_the_outer_one,
+	an_unknown_container_is_pending_until_a_source_tells_of_it,
+	the_nearest_known_container_wins, an_unknown_nested_container_belongs_to_the_outer_one,
 	a_container_cannot_pose_as_another_by_naming_a_cgroup_after_it,
 	a_restarted_container_has_a_new_cgroup_and_the_same_target,
 	the_number_of_remembered_cgroups_is_bounded, own_id_is_found_in_cgroup_or_mountinfo)

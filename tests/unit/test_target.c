@@ -60,7 +60,8 @@ START_TEST(service_names_are_found_in_the_documented_order)
 	expect_service(&l, &d, "shop-web-1");
 	labels_set(&d, "__meta_docker_container_label_com_docker_compose_service", "web");
 	expect_service(&l, &d, "web");
-	labels_set(&d, "__meta_docker_container_label_profiles_grafana_com_service_name", "grafana");
+	labels_set(&d, "__meta_docker_container_label_profiles_grafana_com_service_name",
+		"grafana");
 	expect_service(&l, &d, "grafana");
 	labels_set(&d, "__meta_docker_container_label_pyroscope_io_service_name", "pyro");
 	expect_service(&l, &d, "pyro");

@@ -42,7 +42,7 @@ static inline int unit_main(const char *name, void (*setup)(void), void (*teardo
 	int main(void)                                                                             \
 	{                                                                                          \
 		const TTest *const tests[] = {__VA_ARGS__};                                        \
-		return unit_main(name, setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));                   \
+		return unit_main(name, setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));  \
 	}
 
 #endif
