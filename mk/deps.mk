@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# What Debian 12 must have: for the build, for the checks, for the demo.
+
+DEPS_BUILD := gcc libc6-dev make pkg-config git clang llvm bpftool libbpf-dev libelf-dev \
+	libcurl4-openssl-dev libyajl-dev libpcre2-dev libyaml-dev zlib1g-dev
+DEPS_DOCKER := docker.io iptables ca-certificates
+DEPS_CHECK := check clang-format python3 busybox-static libclang-rt-14-dev
+
+.PHONY: deps deps-check deps-demo
+deps: ## install what the build needs (Debian)
+	$(Q)mk/install-packages 'the build' $(DEPS_BUILD)
+
+deps-check: deps ## install what the checks need
+	$(Q)mk/install-packages --try 'the checks' $(DEPS_CHECK) $(DEPS_DOCKER)
+
+deps-demo: deps
+	$(Q)mk/install-packages --try 'the demo' python3 $(DEPS_DOCKER)
