@@ -16,6 +16,8 @@
 #include "relabel/relabel.h"
 #include "target/labels.h"
 
+#define CONFIG_DEFAULT_PATH "/etc/dockprof/dockprof.yml"
+
 enum comm_mode { COMM_NONE, COMM_STACKFRAME };
 enum demangle_mode { DEMANGLE_NONE, DEMANGLE_SIMPLIFIED, DEMANGLE_TEMPLATES, DEMANGLE_FULL };
 
@@ -91,6 +93,9 @@ int config_parse(const char *path, const char *text, size_t len, struct config *
  */
 int config_default(struct config *ret, struct error *err) MUST_CHECK;
 void config_release(struct config *config);
+
+/* What each key means, as Markdown: the heart of docs/dockprof.yml.5.md. */
+void config_reference_add(struct strbuf *out);
 
 /* The label sets of a file_sd file (JSON or YAML, as Prometheus reads them). */
 int config_load_target_file(const char *path, struct labels **ret_sets, size_t *ret_count,

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+/* write: the argument names of pyroscope.write, and a directory. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "config/scalar.h"
+#include "config/sections.h"
+#include "config/url.h"
+#include "export/writer.h"
+
+#define AT(field)          offsetof(struct write_options, field)
+#define AT_ENDPOINT(field) offsetof(struct write_endpoint_options, field)
+#define MIB                (1024 * 1024)
+#define DAY                (24 * 3600 * NSEC_PER_SEC)
+#define DEFAULT_DIRECTORY  "/var/lib/dockprof/profiles"
+
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "KEY_SIZE stores both");
+
+static const char *const url_schemes[] = {"http", "https", NULL};
+
+static const struct config_key endpoint_keys[] = {
+	{.name = "url",
+		.type = KEY_STRING,
+		.flags = KEY_REQUIRED,
+		.offset = AT_ENDPOINT(url),
+		.help = "Pyroscope's base URL, such as http://pyroscope:4040."},
+	{.name = "name",
+		.type = KEY_STRING,
+		.offset = AT_ENDPOINT(name),
+		.help = "What logs call it. Default: the URL."},
+	{.name = "remote_timeout",
+		.type = KEY_DURATION,
+		.offset = AT_ENDPOINT(remote_timeout_ns),
+		.min = 100 * NSEC_PER_MSEC,
+		.max = 3600 * NSEC_PER_SEC,
+		.def = "10s",
+		.help = "How long one attempt may take."},
+	{.name = "headers",
+		.type = KEY_CUSTOM,
+		.read = headers_read,
+		.offset = AT_ENDPOINT(http),
+		.type_text = "a map of header names and values",
+		.help = "Sent with every request. Values are treated as secrets."},
+	{.name = "min_backoff_period",
+		.type = KEY_DURATION,
+		.offset = AT_ENDPOINT(min_backoff_ns),
+		.min = NSEC_PER_MSEC,
+		.max = DAY,
+		.def = "500ms",
+		.help = "How long to wait after the first failed attempt; doubled after each."},
+	{.name = "max_backoff_period",
+		.type = KEY_DURATION,
+		.offset = AT_ENDPOINT(max_backoff_ns),
+		.min = NSEC_PER_MSEC,
+		.max = DAY,
+		.def = "5m",
+		.help = "The longest wait."},
+	{.name = "max_backoff_retries",
+		.type = KEY_UINT,
+		.offset = AT_ENDPOINT(max_backoff_retries),
+		.def = "10",
+		.help = "Attempts in all; 0: no end."},
+	{.name = "retry_on_http_429",
+		.type = KEY_BOOL,
+		.offset = AT_ENDPOINT(retry_on_http_429),
+		.def = "true",
+		.help = "Whether to try again where the server says that it is too much."},
+	{.name = "tenant_id",
+		.type = KEY_STRING,
+		.offset = AT_ENDPOINT(tenant_id),
+		.help = "Sent as X-Scope-OrgID."},
+	{.name = "debug_info_upload_timeout",
+		.type = KEY_DURATION,
+		.offset = KEY_NOWHERE,
+		.help = "Accepted, no effect."},
+	{.type = KEY_INLINE,
+		.name = "HTTP keys",
+		.section = &http_section,
+		.offset = AT_ENDPOINT(http)},
+	{0},
+};
+
+static void check_endpoint(struct config_reader *r, const struct node *map, void *object)
+{
+	const struct write_endpoint_options *o = object;
+	const struct node *url = node_get(map, "url");
+	const struct node *min = node_get(map, "min_backoff_period");
+	const struct node *max = node_get(map, "max_backoff_period");
+	struct error err = {0};
+
+	if (url && o->url && url_check(o->url, url_schemes, &err) < 0)
+		reader_problem(r, url, "`url`: %s", err.message);
+	if ((min || max) && o->min_backoff_ns > o->max_backoff_ns)
+		reader_problem(r, max ? max : min,
+			"`max_backoff_period` is shorter than `min_backoff_period`");
+}
+
+static void init_endpoint(void *item)
+{
+	write_endpoint_options_init(item);
+}
+
+const struct list_type endpoint_list = {
+	.section = &write_endpoint_section,
+	.item_size = sizeof(struct write_endpoint_options),
+	.init = init_endpoint,
+};
+
+static bool external_name_ok(struct config_reader *r, const struct node *key)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+	const char *name = key->text;
+
+	if (!*name || strchr("0123456789.", *name) || name[strspn(name, allowed)])
+		reader_problem(r, key,
+			"not a label name that Pyroscope takes; use letters, digits, _ and .");
+	else if (strncmp(name, "__", 2) == 0)
+		reader_problem(r, key,
+			"labels that begin with __ stay inside; choose another name");
+	else
+		return true;
+	return false;
+}
+
+static void external_labels_read(struct config_reader *r, const struct config_key *key,
+	const struct node *value, void *object)
+{
+	struct write_options *o = object;
+
+	(void)key;
+	if (!expect_map(r, "`external_labels`", value) || o->external_labels.count)
+		return;
+	for (size_t i = 0; i < node_entries(value); i++) {
+		const struct node *name = node_key(value, i);
+		struct strbuf text cleanup_strbuf = STRBUF_INIT;
+		bool ok = external_name_ok(r, name);
+
+		if (!scalar_text(r, "a label's value", false, node_value(value, i), &text) || !ok)
+			continue;
+		if (text.len) {
+			labels_set(&o->external_labels, name->text, text.buf);
+			continue;
+		}
+		size_t n = o->external_label_removal_count++;
+
+		o->external_label_removals =
+			xreallocarray(o->external_label_removals, n + 1, sizeof(char *));
+		o->external_label_removals[n] = xstrdup(name->text);
+	}
+}
+
+static const struct config_key file_keys[] = {
+	{.name = "directory",
+		.type = KEY_PATH,
+		.flags = KEY_REQUIRED,
+		.offset = AT(directory),
+		.help = "Where to keep profiles as files."},
+	{.name = "max_bytes",
+		.type = KEY_SIZE,
+		.offset = AT(directory_max_bytes),
+		.min = MIB,
+		.max = INT64_MAX,
+		.def = "64MiB",
+		.help = "The oldest files go where it is more."},
+	{0},
+};
+
+static const struct config_key write_keys[] = {
+	{.name = "endpoint",
+		.type = KEY_SECTIONS,
+		.list = &endpoint_list,
+		.offset = AT(endpoints),
+		.count_offset = AT(endpoint_count),
+		.help = "Pyroscope servers; each gets every profile."},
+	{.name = "external_labels",
+		.type = KEY_CUSTOM,
+		.read = external_labels_read,
+		.offset = AT(external_labels),
+		.type_text = "a map of label names and values",
+		.help = "Set on every profile, whatever the rules made; an empty value removes the "
+			"label."},
+	{.name = "file",
+		.type = KEY_SECTION,
+		.section = &write_file_section,
+		.help = "Also, or only, keep profiles as files."},
+	{.name = "max_pending_bytes",
+		.type = KEY_SIZE,
+		.offset = AT(max_pending_bytes),
+		.min = MIB,
+		.max = (int64_t)4096 * MIB,
+		.def = "16MiB",
+		.help = "Memory for profiles that wait for a server, all endpoints together."},
+	{.name = "tracing", .type = KEY_REFUSED, .help = "dockprof writes no traces; remove it"},
+	{.name = "url",
+		.type = KEY_REFUSED,
+		.help = "a URL belongs to an endpoint; write `endpoint:` and below it `- url: "
+			"...`"},
+	{0},
+};
+
+const struct config_section write_endpoint_section = {
+	.name = "`endpoint`",
+	.help = "A Pyroscope server: the argument names of the block in `pyroscope.write`.",
+	.keys = endpoint_keys,
+	.check = check_endpoint,
+};
+const struct config_section write_file_section = {
+	.name = "`file`",
+	.help = "Gzip-compressed pprof files, one per target and interval.",
+	.keys = file_keys,
+};
+const struct config_section write_section = {
+	.name = "`write`",
+	.help = "Where profiles go. With neither `endpoint` nor `file`: to the server that the "
+		"environment variable PYROSCOPE_SERVER_ADDRESS names, else to files in "
+		"" DEFAULT_DIRECTORY ".",
+	.keys = write_keys,
+};
+
+static char *environment_text(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? xstrdup(value) : NULL;
+}
+
+static int endpoint_from_environment(struct write_endpoint_options *o, struct error *err)
+{
+	int r = url_check(o->url, url_schemes, err);
+
+	o->tenant_id = environment_text("PYROSCOPE_TENANT_ID");
+	o->http.basic_auth.username = environment_text("PYROSCOPE_BASIC_AUTH_USER");
+	o->http.basic_auth.password = environment_text("PYROSCOPE_BASIC_AUTH_PASSWORD");
+	o->http.basic_auth.password_file = environment_text("PYROSCOPE_BASIC_AUTH_PASSWORD_FILE");
+	if (r < 0) {
+		error_prefix(err, "PYROSCOPE_SERVER_ADDRESS");
+		return r;
+	}
+	bool password = o->http.basic_auth.password || o->http.basic_auth.password_file;
+
+	if (o->http.basic_auth.password && o->http.basic_auth.password_file)
+		return error_set(err, -EINVAL,
+			"PYROSCOPE_BASIC_AUTH_PASSWORD and PYROSCOPE_BASIC_AUTH_PASSWORD_FILE are "
+			"both set; unset one");
+	if (password && !o->http.basic_auth.username)
+		return error_set(err, -EINVAL,
+			"PYROSCOPE_BASIC_AUTH_USER is not set, but a password is; set it too");
+	return 0;
+}
+
+int write_options_from_environment(struct write_options *o, struct error *err)
+{
+	char *url = environment_text("PYROSCOPE_SERVER_ADDRESS");
+
+	if (!url) {
+		o->directory = xstrdup(DEFAULT_DIRECTORY);
+		return 0;
+	}
+	o->endpoints = xcalloc(1, sizeof(*o->endpoints));
+	o->endpoint_count = 1;
+	write_endpoint_options_init(o->endpoints);
+	o->endpoints->url = url;
+	return endpoint_from_environment(o->endpoints, err);
+}
