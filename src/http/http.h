@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 #include "loop/loop.h"
 
 struct http; /* the libcurl side, one per loop */
@@ -24,7 +25,7 @@ struct http_header {
 
 /* Names and meanings as in Prometheus' http_config. NULL strings: not given. All owned by the struct. */
 struct http_client_options {
-	char *unix_socket; /* path; the URL's host is then only a name */
+	char *unix_socket; /* path, or @NAME (abstract); the URL's host is then only a name */
 	struct {
 		char *username, *username_file, *password, *password_file;
 	} basic_auth;
@@ -50,33 +51,47 @@ struct http_client_options {
 void http_client_options_init(struct http_client_options *o);
 void http_client_options_release(struct http_client_options *o);
 
-int http_new(struct loop *loop, struct http **ret, struct error *err);
-/* All clients must be freed before. */
+int http_new(struct loop *loop, struct http **ret, struct error *err) MUST_CHECK;
+/* All clients must be freed before. Not from a callback of a request. */
 void http_free(struct http *http);
 
-/* Takes over the contents of *options (which is emptied). */
+/*
+ * Takes over the contents of *options (which is emptied, also on failure). -EINVAL where options
+ * contradict each other or cannot be used. Secret and TLS files are read later, at each request or
+ * connection, so that they may change.
+ */
 int http_client_new(struct http *http, struct http_client_options *options,
-	struct http_client **ret, struct error *err);
-/* Cancels its requests without calling them back. */
+	struct http_client **ret, struct error *err) MUST_CHECK;
+/* Cancels its requests without calling them back. Fine from a callback, and with NULL. */
 void http_client_free(struct http_client *client);
 
 struct http_result {
 	/* 0: an answer with `status` arrived whole. -ETIMEDOUT, -ECONNREFUSED, -ENOENT (no such unix
 	 * socket), -EACCES, -EHOSTUNREACH (name or route), -EPROTO (TLS, malformed), -ECONNRESET,
-	 * -EFBIG (over max_body), -EIO. */
+	 * -EFBIG (over max_body), what on_data returned, -EIO. The body of an answer that is no 2xx
+	 * is cut at max_body and no error. */
 	int code;
 	long status; /* HTTP status, 0 where no answer came */
 	const char *body; /* NUL-terminated; empty where on_data took it. Valid during on_done. */
 	size_t body_len;
 	const char *content_type; /* "" where missing */
 	int64_t retry_after_ns; /* from Retry-After, -1 where missing */
-	char message[256]; /* for a person, where code != 0 */
+	char message[256]; /* for a person, where code != 0: "http://host:80: reason", no secrets */
+	const struct http_request *request; /* for http_result_header() */
+};
+
+/* The last value of a header of the answer, "" where it is missing. Valid during on_done. */
+const char *http_result_header(const struct http_result *result, const char *name);
+
+/* Of one request; not owned. */
+struct http_request_header {
+	const char *name, *value;
 };
 
 struct http_request_options {
 	const char *method; /* "GET", "POST" */
 	const char *url;
-	const struct http_header *headers; /* beside those of the client */
+	const struct http_request_header *headers; /* beside those of the client */
 	size_t header_count;
 	const void *body; /* copied unless body_borrowed; NULL: none */
 	size_t body_len;
@@ -90,19 +105,23 @@ struct http_request_options {
 	/* The headers of the answer have arrived. May be NULL. */
 	void (*on_headers)(void *ctx, long status);
 	/* Once, last, from the loop, never from within http_request_start(). The request is freed
-	 * after it. */
+	 * after it. Callbacks may start and cancel any request and free the client. */
 	void (*on_done)(void *ctx, const struct http_result *result);
 	void *ctx;
 };
 
-/* 0 or -errno; then on_done is never called. *ret (may be NULL) is valid until on_done returns. */
+/*
+ * 0 or -errno (-EINVAL: the URL or a header, or that of reading a secret file); then on_done is never
+ * called. *ret (may be NULL) is valid until on_done returns.
+ */
 int http_request_start(struct http_client *client, const struct http_request_options *options,
-	struct http_request **ret, struct error *err);
+	struct http_request **ret, struct error *err) MUST_CHECK;
 /* Ends it without a callback. NULL is fine. */
 void http_request_cancel(struct http_request *request);
 
 /* Appends s percent-encoded for a query or path segment. */
-struct strbuf;
 void http_escape(struct strbuf *out, const char *s);
+/* Appends scheme, host, port and path of the URL, for a person: no user, password, query, fragment. */
+void http_show_url(struct strbuf *out, const char *url);
 
 #endif

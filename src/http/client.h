@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the files of this room share. Other rooms use http/http.h only. */
+#ifndef HTTP_CLIENT_H
+#define HTTP_CLIENT_H
+
+#include <curl/curl.h>
+
+#include "base/list.h"
+#include "base/strbuf.h"
+#include "http/http.h"
+
+struct http {
+	struct loop *loop;
+};
+
+struct http_client {
+	struct http *http;
+	CURLM *multi; /* its own: connections are never shared with another peer's credentials */
+	struct http_client_options options;
+	struct list_node requests;
+	struct list_node sockets;
+	struct loop_timer timeout; /* as libcurl asks for it */
+	struct loop_timer start; /* running while a request waits to be given to libcurl */
+	unsigned depth; /* > 0: libcurl or a callback of ours is on the stack */
+	bool doomed; /* freed from a callback; goes away when depth is 0 again */
+};
+
+struct http_request {
+	struct http_client *client;
+	struct list_node node;
+	struct http_request_options
+		options; /* pointers of the caller are cleared, but for callbacks */
+	CURL *easy;
+	CURLcode setup; /* the first refusal of a curl_easy_setopt() */
+	struct curl_slist *headers, *connect_to;
+	void *upload; /* our copy of the body */
+	char *origin; /* "http://host:80" or "unix:///path", to be shown */
+	char *scheme;
+	struct strbuf body;
+	size_t header_bytes;
+	long status; /* of the answer whose headers are complete */
+	int abort_code; /* why we made libcurl stop */
+	bool added; /* libcurl has it */
+	bool dead; /* cancelled; never called back again */
+	bool body_cut;
+	char curl_message[CURL_ERROR_SIZE];
+};
+
+/* -EINVAL where options contradict each other. */
+int http_client_options_check(const struct http_client_options *o, struct error *err);
+
+/* Configures request->easy from the client's options and `o`. 0 or -errno. */
+int http_easy_setup(struct http_request *request, const struct http_request_options *o,
+	struct error *err);
+
+/* After libcurl ended it: calls on_done and frees it. */
+void http_request_finish(struct http_request *request, CURLcode code);
+void http_request_free(struct http_request *request);
+
+/* Nanoseconds from the value of a Retry-After header, -1 where it is none; now in Unix seconds. */
+int64_t http_retry_after_ns(const char *value, int64_t now_s);
+/* The -errno that libcurl's code means; os_errno as CURLINFO_OS_ERRNO has it. */
+int http_errno(CURLcode code, long os_errno);
+
+#endif
