@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which symbols are functions:
+ * - STT_FUNC and STT_GNU_IFUNC (the resolver, until it has run) in executable segments;
+ * - STT_NOTYPE in sections with code: labels that an assembler programmer did not type. They count less,
+ *   and not at all if local on machines where the assembler marks code and data that way ($x, $d).
+ *
+ * A size of 0 says "unknown", not "reaches to the next symbol": between hand-written functions there may
+ * be others whose names were stripped. Such a symbol is believed up to the next symbol or the end of
+ * its section, but no further than UNSIZED_REACH.
+ *
+ * .symtab first. A linker puts each symbol of .dynsym into .symtab too, so .dynsym only adds where
+ * .symtab starts nothing (or is stripped away, the usual case in distributions). Names are numbered by
+ * their string table: even ones are offsets in .strtab, odd ones in .dynstr.
+ *
+ * Of several names for one function the one with the fewest leading underscores is shown, then the
+ * shortest, then the first in byte order: "malloc" before "__libc_malloc".
+ */
+#include "symbols/name_source.h"
+
+#include <elf.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/macros.h"
+
+/* Symbols looked at per section; Chrome with all its symbols has 1.5 million. */
+#define MAX_SYMBOLS (4u << 20)
+/* Longer names are cut: C++ templates reach some kilobytes, and who would read on? */
+#define MAX_NAME 4096
+/* The largest hand-written routines (cryptography, memcpy families) have some KiB. */
+#define UNSIZED_REACH 16384
+#define CHUNK         1024 /* symbols read at once */
+#define NAME_CHUNK    256
+
+struct reader {
+	const struct elf_image *image;
+	struct symbol_builder *builder;
+	bool dynamic;
+	bool mapping_symbols; /* local NOTYPE symbols are the assembler's */
+	uint64_t digest;
+};
+
+static void add_to_digest(struct reader *r, const void *data, size_t len)
+{
+	r->digest = hash_combine(r->digest, hash_bytes(data, len));
+}
+
+static const struct elf_segment *executable_segment(const struct elf_image *image, uint64_t address)
+{
+	for (size_t i = 0; i < image->segment_count; i++) {
+		const struct elf_segment *s = &image->segments[i];
+
+		if (s->executable && address >= s->address && address - s->address < s->memory_size)
+			return s;
+	}
+	return NULL;
+}
+
+/* Where the symbol must end at the latest; 0 where it is no function. */
+static uint64_t limit_of(const struct reader *r, const Elf64_Sym *sym, enum symbol_class class)
+{
+	const struct elf_code_section *code = elf_image_code_section(r->image, sym->st_shndx);
+	const struct elf_segment *segment = executable_segment(r->image, sym->st_value);
+	uint64_t end;
+
+	if (!segment || sym->st_shndx == SHN_UNDEF)
+		return 0;
+	if (class == SYMBOL_FUNCTION || class == SYMBOL_LABEL) {
+		end = segment->address + segment->memory_size;
+		if (sym->st_size < end - sym->st_value)
+			end = sym->st_value + sym->st_size;
+	} else {
+		end = sym->st_value + UNSIZED_REACH;
+	}
+	if (class == SYMBOL_FUNCTION)
+		return end;
+	if (!code || sym->st_value < code->start || sym->st_value >= code->end)
+		return 0;
+	return MIN(end, code->end);
+}
+
+static void take_symbol(struct reader *r, const Elf64_Sym *sym)
+{
+	int type = ELF64_ST_TYPE(sym->st_info), binding = ELF64_ST_BIND(sym->st_info);
+	enum symbol_class class;
+
+	if (type == STT_FUNC || type == STT_GNU_IFUNC)
+		class = sym->st_size ? SYMBOL_FUNCTION : SYMBOL_UNSIZED;
+	else if (type == STT_NOTYPE && !(r->mapping_symbols && binding == STB_LOCAL))
+		class = sym->st_size ? SYMBOL_LABEL : SYMBOL_UNSIZED_LABEL;
+	else
+		return;
+	if (!sym->st_name || sym->st_name > UINT32_MAX >> 1)
+		return;
+	struct symbol symbol = {
+		.start = sym->st_value,
+		.limit = limit_of(r, sym, class),
+		.name = sym->st_name << 1 | r->dynamic,
+		.class = class,
+		.exported = binding != STB_LOCAL,
+	};
+
+	symbol_builder_add(r->builder, &symbol);
+}
+
+static void take_chunk(struct reader *r, const void *chunk, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		Elf64_Sym sym;
+
+		if (r->image->is_64) {
+			sym = ((const Elf64_Sym *)chunk)[i];
+		} else {
+			const Elf32_Sym *s = &((const Elf32_Sym *)chunk)[i];
+
+			sym = (Elf64_Sym){.st_name = s->st_name,
+				.st_info = s->st_info,
+				.st_shndx = s->st_shndx,
+				.st_value = s->st_value,
+				.st_size = s->st_size};
+		}
+		if (!r->dynamic || !symbol_builder_has(r->builder, sym.st_value))
+			take_symbol(r, &sym);
+	}
+}
+
+static int read_section(struct reader *r, const struct byte_source *source,
+	const struct elf_symbol_section *section)
+{
+	struct scratch chunk cleanup_scratch = {0};
+	size_t size = r->image->is_64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+	uint64_t left = MIN(section->size / size, (uint64_t)MAX_SYMBOLS);
+
+	scratch_grow(&chunk, CHUNK * size);
+	add_to_digest(r, section, sizeof(*section));
+	for (uint64_t at = section->offset; left;) {
+		size_t n = (size_t)MIN(left, (uint64_t)CHUNK);
+		int err = byte_source_read(source, at, chunk.data, n * size);
+
+		if (err < 0)
+			return err;
+		add_to_digest(r, chunk.data, n * size);
+		take_chunk(r, chunk.data, n);
+		at += n * size;
+		left -= n;
+	}
+	return 0;
+}
+
+static int elf_symbols_read(const struct byte_source *source, const struct elf_image *image,
+	struct symbol_builder *builder, uint64_t *ret_digest)
+{
+	struct reader r = {
+		.image = image,
+		.builder = builder,
+		.mapping_symbols = image->machine == EM_AARCH64 || image->machine == EM_ARM ||
+				   image->machine == EM_RISCV,
+	};
+
+	add_to_digest(&r, &image->machine, sizeof(image->machine));
+	for (size_t i = 0; i < image->segment_count; i++) {
+		const struct elf_segment *s = &image->segments[i];
+		uint64_t used[] = {s->address, s->memory_size, s->executable};
+
+		add_to_digest(&r, used, sizeof(used));
+	}
+	for (size_t i = 0; i < image->code_count; i++) {
+		const struct elf_code_section *c = &image->code[i];
+		uint64_t used[] = {c->index, c->start, c->end};
+
+		add_to_digest(&r, used, sizeof(used));
+	}
+	int err = read_section(&r, source, &image->symtab);
+
+	symbol_builder_sort(builder);
+	r.dynamic = true;
+	int dynamic_err = read_section(&r, source, &image->dynsym);
+
+	*ret_digest = r.digest;
+	return err < 0 ? err : dynamic_err;
+}
+
+/* Appends the NUL-terminated name at `offset` of a string table, cut to MAX_NAME. */
+static int read_name(const struct byte_source *source, uint64_t strings, uint64_t strings_size,
+	uint32_t offset, struct strbuf *out)
+{
+	char chunk[NAME_CHUNK];
+	uint64_t at = strings + offset;
+	size_t start = out->len;
+
+	if (offset >= strings_size || at < strings || at >= source->size)
+		return -ENODATA;
+	uint64_t left = MIN(strings_size - offset, source->size - at);
+
+	while (left && out->len - start < MAX_NAME) {
+		size_t n = (size_t)MIN(left, (uint64_t)sizeof(chunk));
+		int r = byte_source_read(source, at, chunk, n);
+
+		if (r < 0)
+			return r;
+		size_t len = strnlen(chunk, n);
+
+		strbuf_add(out, chunk, len);
+		if (len < n)
+			return 0;
+		at += n;
+		left -= n;
+	}
+	return 0;
+}
+
+/* Fedora's annobin marks code with local symbols. */
+static bool usable(const char *name)
+{
+	return *name && strncmp(name, ".annobin", 8) != 0;
+}
+
+static bool nicer(const struct strbuf *a, const struct strbuf *b)
+{
+	size_t bars_a = strspn(a->buf, "_"), bars_b = strspn(b->buf, "_");
+
+	if (bars_a != bars_b)
+		return bars_a < bars_b;
+	if (a->len != b->len)
+		return a->len < b->len;
+	return strcmp(a->buf, b->buf) < 0;
+}
+
+static int elf_symbols_name(const struct byte_source *source, const struct elf_image *image,
+	const struct symbol_match *match, struct strbuf *out)
+{
+	struct strbuf best cleanup_strbuf = STRBUF_INIT, name cleanup_strbuf = STRBUF_INIT;
+	int err = -ENOENT;
+
+	for (size_t i = 0; i < match->name_count; i++) {
+		uint32_t ref = match->names[i];
+		const struct elf_symbol_section *s = ref & 1 ? &image->dynsym : &image->symtab;
+
+		strbuf_reset(&name);
+		int r = read_name(source, s->strings_offset, s->strings_size, ref >> 1, &name);
+
+		if (r < 0)
+			err = r;
+		else if (usable(name.buf) && (!best.len || nicer(&name, &best))) {
+			strbuf_reset(&best);
+			strbuf_add(&best, name.buf, name.len);
+		}
+	}
+	if (!best.len)
+		return err;
+	strbuf_add(out, best.buf, best.len);
+	return 0;
+}
+
+const struct name_source elf_symbols_source = {
+	.label = "symtab",
+	.read = elf_symbols_read,
+	.name = elf_symbols_name,
+};
