@@ -87,6 +87,11 @@ const struct pprof_options *pprof_get_options(const struct pprof *p)
 	return &p->options;
 }
 
+void pprof_set_duration(struct pprof *p, int64_t duration_ns)
+{
+	p->options.duration_ns = duration_ns;
+}
+
 /* What the dedup tables compare: a candidate and the profile that holds the others. */
 struct key {
 	const struct pprof *p;
@@ -254,6 +259,55 @@ void pprof_add(struct pprof *p, const struct pprof_sample *sample)
 		push_frame(p, add_synthetic(p, "[no stack]"));
 	add_stack(p, first)->ticks += sample->count;
 	p->total += sample->count;
+}
+
+static uint32_t merge_mapping(struct pprof *into, const struct pprof *from, uint32_t i)
+{
+	if (i == NO_MAPPING)
+		return NO_MAPPING;
+	const struct pprof_mapping *m = &from->mappings[i];
+	uint32_t merged = add_mapping(into,
+		&(struct module){
+			.id = m->module_id,
+			.kind = m->kind,
+			.path = string_table_get(&from->strings, m->path),
+			.name = string_table_get(&from->strings, m->name),
+			.build_id = string_table_get(&from->strings, m->build_id),
+			.start = m->start,
+			.end = m->end,
+			.file_offset = m->file_offset,
+		});
+
+	into->mappings[merged].has_functions |= m->has_functions;
+	return merged;
+}
+
+static uint32_t merge_location(struct pprof *into, const struct pprof *from, uint32_t i)
+{
+	const struct pprof_location *l = &from->locations[i];
+	const char *name = string_table_get(&from->strings, from->functions[l->function]);
+	struct pprof_location merged = {
+		.address = l->address,
+		.mapping = merge_mapping(into, from, l->mapping),
+		.function = add_function(into, name),
+	};
+
+	return add_location(into, &merged);
+}
+
+void pprof_merge(struct pprof *into, const struct pprof *from, const char *root)
+{
+	for (size_t i = 0; i < from->stack_count; i++) {
+		const struct pprof_stack *stack = &from->stacks[i];
+		size_t first = into->frame_count;
+
+		for (uint32_t k = 0; k < stack->depth; k++)
+			push_frame(into,
+				merge_location(into, from, from->frames[stack->first + k]));
+		push_frame(into, add_synthetic(into, root));
+		add_stack(into, first)->ticks += stack->ticks;
+	}
+	into->total += from->total;
 }
 
 static struct pprof_frame visible_frame(const struct pprof *p, uint32_t i)

@@ -42,6 +42,13 @@ uint64_t pprof_total(const struct pprof *p);
 /* Distinct stacks. */
 size_t pprof_sample_count(const struct pprof *p);
 const struct pprof_options *pprof_get_options(const struct pprof *p);
+/* Of a profile whose interval has ended after all. */
+void pprof_set_duration(struct pprof *p, int64_t duration_ns);
+/*
+ * Adds all stacks of `from` with a synthetic frame `root` below each. Both come from one symbolizer
+ * (modules are told apart by their ids).
+ */
+void pprof_merge(struct pprof *into, const struct pprof *from, const char *root);
 
 /* Appends the encoded message, not compressed. */
 void pprof_encode(const struct pprof *p, struct strbuf *out);
