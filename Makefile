@@ -28,7 +28,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wstri
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -fno-common -fstack-protector-strong \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2) \
-	-Isrc -I. -I$(BUILD)/bpf $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+	-Isrc -I. -isystem $(BUILD)/bpf $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed -Wl,-z,relro,-z,now
 LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 

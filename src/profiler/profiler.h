@@ -59,13 +59,15 @@ struct profiler_ops {
 	 * pid: the process that was running. */
 	void (*cgroup_seen)(void *ctx, const struct cgroup_chain *v2, const struct cgroup_chain *v1,
 		const struct process_id *process);
-	/* First recorded tick of a process image (per process_id). */
+	/* First recorded tick of a process image (per process_id); rarely again for one known. Both
+	 * callbacks come from the loop, or from profiler_round() before the samples concerned. */
 	void (*process_seen)(void *ctx, const struct process_id *process);
 };
 
 /* One distinct stack of an interval. Pointers are valid during the callback only. */
 struct profiler_sample {
 	cgroup_key cgroup; /* of the kept container's root, or the leaf cgroup while pending */
+	cgroup_key cgroup_v1; /* while pending in both hierarchies: the v1 leaf; else 0 */
 	bool by_pid; /* matched by profiler_set_pid() */
 	struct process_id process;
 	uint32_t tid; /* of the first tick with this stack */
@@ -81,7 +83,12 @@ struct profiler_sample {
  * Of one interval. ticks = idle + filtered + recorded + the sum of lost, exactly; recorded = the sum of
  * the counts handed over.
  */
-enum profiler_loss { LOSS_RING_FULL, LOSS_MAP_FULL, LOSS_NO_TASK, LOSS_COUNT };
+enum profiler_loss {
+	LOSS_RING_FULL, /* no room for the stack's record on its way to user space */
+	LOSS_MAP_FULL, /* more distinct stacks than can be held */
+	LOSS_NO_TASK, /* the kernel would not tell whose tick it was */
+	LOSS_COUNT,
+};
 struct profiler_tally {
 	uint64_t ticks;
 	uint64_t idle; /* the CPU had nothing to run */
@@ -101,6 +108,8 @@ extern const char *const profiler_loss_names[LOSS_COUNT];
 int profiler_new(struct loop *loop, const struct profiler_options *options,
 	const struct profiler_ops *ops, void *ctx, struct profiler **ret, struct error *err);
 void profiler_free(struct profiler *p);
+/* Whether we see the pids of the whole machine, as a profiler must: -EPERM and why, or 0. */
+int profiler_check_pid_namespace(const char *proc, struct error *err);
 /* Starts the ticks; the first interval begins. */
 int profiler_start(struct profiler *p, struct error *err);
 

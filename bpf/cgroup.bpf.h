@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Whether a task's cgroup is to be recorded. User space judges cgroups by their kernfs ids, in the map
+ * `verdicts`; below a container's root, everything is the container's.
+ *
+ * A task is in one cgroup of the v2 hierarchy and in one of each v1 hierarchy; a container engine may
+ * use either, so both are looked up, the v1 one through a controller that user space chose.
+ *
+ *	task -> css_set -> dfl_cgrp ----------------> cgroup -> parent -> ... -> root (level 0)
+ *	               '-> subsys[v1 controller] ---> cgroup -> parent -> ... -> root
+ *
+ * What a walk through the ancestors found is kept in `judged`, with the generation of the verdicts it
+ * was made from: the common tick costs one lookup per hierarchy, a new verdict reaches all descendants
+ * by one store. Each map has one writer (user space: verdicts, BPF: judged), so neither can undo what
+ * the other has just done.
+ *
+ * A cgroup that nobody knows is reported once, with the names of its ancestors, and is pending until
+ * user space answers. Its ticks are recorded meanwhile: nothing is lost by answering late.
+ */
+#ifndef BPF_CGROUP_H
+#define BPF_CGROUP_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "profile.h"
+
+struct judgement {
+	uint64_t leaf, root;
+	enum verdict verdict;
+	bool unknown; /* to be reported */
+};
+
+static __always_inline uint64_t cgroup_key(struct cgroup *cgroup, uint64_t hierarchy)
+{
+	if (!cgroup || BPF_CORE_READ(cgroup, level) == 0)
+		return 0;
+	return BPF_CORE_READ(cgroup, kn, id) | hierarchy;
+}
+
+static __always_inline struct cgroup *cgroup_parent(struct cgroup *cgroup)
+{
+	return BPF_CORE_READ(cgroup, self.parent, cgroup);
+}
+
+static __always_inline bool is_container(uint32_t verdict)
+{
+	return verdict == VERDICT_KEEP || verdict == VERDICT_DROP;
+}
+
+/*
+ * The nearest container, the cgroup itself or one above it, decides; without one, what was said about
+ * the cgroup itself. False where nothing was said.
+ */
+static __always_inline bool find_verdict(struct cgroup *cgroup, uint64_t hierarchy,
+	struct cgroup_entry *ret)
+{
+	bool found = false;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < CHAIN_DEPTH_MAX; i++) {
+		uint64_t key = cgroup_key(cgroup, hierarchy);
+
+		if (!key)
+			break;
+		const uint32_t *verdict = bpf_map_lookup_elem(&verdicts, &key);
+
+		if (verdict && is_container(*verdict)) {
+			ret->root = key;
+			ret->verdict = *verdict;
+			return true;
+		}
+		if (verdict && i == 0) {
+			ret->verdict = *verdict;
+			found = true;
+		}
+		cgroup = cgroup_parent(cgroup);
+	}
+	return found;
+}
+
+static __noinline int judge_anew(struct cgroup *cgroup, uint64_t hierarchy, struct judgement *j)
+{
+	struct cgroup_entry fresh = {.generation = generation, .verdict = VERDICT_PENDING};
+	const struct cgroup_entry *old;
+
+	if (!find_verdict(cgroup, hierarchy, &fresh)) {
+		old = bpf_map_lookup_elem(&judged, &j->leaf);
+		j->unknown = !old || old->verdict != VERDICT_PENDING ||
+			     (int32_t)(old->generation - forgotten_generation) < 0;
+	}
+	if (!j->unknown)
+		bpf_map_update_elem(&judged, &j->leaf, &fresh, BPF_ANY);
+	j->root = fresh.root;
+	j->verdict = fresh.verdict;
+	return 0;
+}
+
+static __always_inline void judge(struct cgroup *cgroup, uint64_t hierarchy, struct judgement *j)
+{
+	*j = (struct judgement){.leaf = cgroup_key(cgroup, hierarchy), .verdict = VERDICT_HOST};
+	if (!j->leaf)
+		return;
+	const struct cgroup_entry *entry = bpf_map_lookup_elem(&judged, &j->leaf);
+
+	if (!entry || entry->generation != generation) {
+		judge_anew(cgroup, hierarchy, j);
+		return;
+	}
+	j->root = entry->root;
+	j->verdict = entry->verdict;
+}
+
+/* Once it was reported: pending, and not reported again. */
+static __always_inline void mark_asked(const struct judgement *j)
+{
+	struct cgroup_entry entry = {.generation = generation, .verdict = VERDICT_PENDING};
+
+	if (j->unknown)
+		bpf_map_update_elem(&judged, &j->leaf, &entry, BPF_ANY);
+}
+
+/* The cgroup and its ancestors, leaf first, without the root. Returns the depth. */
+static __always_inline uint32_t describe(struct cgroup *cgroup, uint64_t hierarchy,
+	struct cgroup_level *level)
+{
+	uint32_t depth;
+
+#pragma clang loop unroll(disable)
+	for (depth = 0; depth < CHAIN_DEPTH_MAX; depth++) {
+		level[depth].key = cgroup_key(cgroup, hierarchy);
+		if (!level[depth].key)
+			break;
+		level[depth].name[0] = '\0';
+		bpf_probe_read_kernel_str(level[depth].name, CHAIN_NAME_SIZE,
+			BPF_CORE_READ(cgroup, kn, name));
+		cgroup = cgroup_parent(cgroup);
+	}
+	return depth;
+}
+
+#endif

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Ending an interval in the kernel: the flip of epochs, and what the old one counted. */
+#ifndef PROFILER_INTERVAL_H
+#define PROFILER_INTERVAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/profile.h"
+
+struct profile_bpf;
+struct stack_table;
+
+struct interval_tally {
+	struct tally sum; /* of all CPUs */
+	uint64_t *cpu_ticks; /* by CPU number, cpu_count of them */
+	size_t cpu_count; /* possible CPUs */
+};
+
+void interval_tally_init(struct interval_tally *t);
+void interval_tally_release(struct interval_tally *t);
+
+/* Makes `epoch` the current one; on return no program uses the other. 0 or -errno. */
+int interval_flip(struct profile_bpf *skel, uint32_t epoch);
+
+/*
+ * Takes the counts of a finished epoch out of the kernel. The result holds *ret_count elements and is
+ * freed by the caller. 0 or -errno.
+ */
+struct stack_ticks {
+	struct stack_key key;
+	uint64_t ticks;
+};
+int interval_take_counts(struct profile_bpf *skel, uint32_t epoch, struct stack_ticks **ret,
+	size_t *ret_count);
+/* The same for the tallies. */
+int interval_take_tally(struct profile_bpf *skel, uint32_t epoch, struct interval_tally *t);
+
+#endif

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Maps are sized for this machine: an interval of 15 s has at most rate * 15 * CPUs distinct stacks,
+ * and user space must have time to empty the ring. What does not fit is counted, so the sizes are a
+ * matter of cost, not of correctness.
+ *
+ * libbpf raises RLIMIT_MEMLOCK by itself where the kernel charges BPF memory to it (before 5.11), and
+ * nowhere else.
+ */
+#include "profiler/load.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "proc/cgroups.h"
+#include "profile.skel.h"
+#include "profiler/environment.h"
+
+#define SECONDS_COVERED   16 /* of distinct stacks, in the count map */
+#define COUNTS_MIN        4096
+#define COUNTS_MAX        65536
+#define RING_PER_CPU      (128 << 10) /* at 97 Hz: 2 s of the longest stacks, 10 s of common ones */
+#define RING_MIN          (512 << 10)
+#define RING_MAX          (16 << 20)
+#define DEFAULT_RATE      97
+#define VERIFIER_LOG_SIZE (1 << 20) /* untouched, so costing nothing, unless loading fails */
+
+/*
+ * Controllers for which container engines make cgroups on v1, the most common first; as an index, the
+ * values of enum cgroup_subsys_id in bpf/vmlinux.h, given beside.
+ */
+static const char *const v1_controllers[] = {"cpuacct", "cpu", "memory", "devices", "freezer", "pids"};
+static const int v1_controller_ids[] = {1, 0, 2, 3, 4, 5};
+
+static int print_to_log(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char text[512];
+
+	(void)level;
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		return 0;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	log_debug("bpf", text);
+	return 0;
+}
+
+static uint32_t power_of_two(uint64_t at_least, uint32_t min, uint32_t max)
+{
+	uint32_t n = min;
+
+	while (n < at_least && n < max)
+		n *= 2;
+	return n;
+}
+
+static void size_maps(struct profile_bpf *skel, unsigned rate)
+{
+	uint64_t cpus = (uint64_t)MAX(libbpf_num_possible_cpus(), 1);
+	uint32_t counts = power_of_two(cpus * rate * SECONDS_COVERED, COUNTS_MIN, COUNTS_MAX);
+	uint32_t ring = power_of_two(cpus * RING_PER_CPU * rate / DEFAULT_RATE, RING_MIN, RING_MAX);
+
+	bpf_map__set_max_entries(skel->maps.counts_0, counts);
+	bpf_map__set_max_entries(skel->maps.counts_1, counts);
+	bpf_map__set_max_entries(skel->maps.stacks, ring);
+	skel->rodata->wakeup_bytes = ring / 4;
+}
+
+static bool kernel_walks_user(void)
+{
+	struct utsname uts;
+	unsigned version[3];
+
+	return uname(&uts) == 0 && kernel_release_parse(uts.release, version) &&
+	       kernel_probe_read_may_hang(version);
+}
+
+static int configure(struct profile_bpf *skel, const struct profiler_options *options)
+{
+	uint64_t seed[2];
+	int v1 = cgroups_read_v1(options->proc, v1_controllers, ARRAY_SIZE(v1_controllers));
+
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return -errno;
+	skel->rodata->hash_seed[0] = seed[0];
+	skel->rodata->hash_seed[1] = seed[1];
+	skel->rodata->self_pid = options->self_pid;
+	skel->rodata->kernel_stacks = options->kernel_stacks;
+	skel->rodata->user_stacks = options->user_stacks;
+	skel->rodata->kernel_walks_user = kernel_walks_user();
+	skel->rodata->v1_controller = v1 < 0 ? -1 : v1_controller_ids[v1];
+	size_maps(skel, options->sample_rate);
+	return 0;
+}
+
+/* The verifier's verdict is in the last lines of its log, before its statistics. */
+static const char *last_words(char *log)
+{
+	char *statistics = strstr(log, "\nprocessed ");
+
+	if (statistics)
+		*statistics = '\0';
+	char *line = strrchr(log, '\n');
+
+	return line ? line + 1 : log;
+}
+
+static int load(struct profile_bpf *skel, const struct profiler_options *options,
+	struct error *err)
+{
+	char *log cleanup_free = xcalloc(1, VERIFIER_LOG_SIZE);
+	int r;
+
+	bpf_program__set_log_buf(skel->progs.profile, log, VERIFIER_LOG_SIZE);
+	r = profile_bpf__load(skel);
+	bpf_program__set_log_buf(skel->progs.profile, NULL, 0);
+	if (r == 0)
+		return 0;
+	if (r == -EPERM || r == -EACCES || !*log)
+		return environment_explain(r, "cannot load the BPF program", options->proc, err);
+	return error_set(err, r, "the kernel's verifier refuses the BPF program: %s; please report it "
+		"with the kernel's version", last_words(log));
+}
+
+int load_program(const struct profiler_options *options, struct profile_bpf **ret,
+	struct error *err)
+{
+	libbpf_set_print(print_to_log);
+	struct profile_bpf *skel = profile_bpf__open();
+
+	if (!skel)
+		return error_set_errno(err, -errno, "cannot open the BPF object");
+	int r = configure(skel, options);
+
+	if (r < 0)
+		error_set_errno(err, r, "cannot configure the BPF object");
+	else
+		r = load(skel, options, err);
+	if (r < 0) {
+		profile_bpf__destroy(skel);
+		return r;
+	}
+	/* Parsing the kernel's type information took some 10 MB. */
+	malloc_trim(0);
+	*ret = skel;
+	return 0;
+}
