@@ -14,9 +14,9 @@ void scratch_grow(struct scratch *s, size_t need)
 	size_t size = s->size + s->size / 2;
 
 	size = (((size < need ? need : size) + STEP - 1) / STEP) * STEP;
-	void *p = s->data ? mremap(s->data, s->size, size, MREMAP_MAYMOVE)
-			  : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				    -1, 0);
+	void *p = s->data
+		? mremap(s->data, s->size, size, MREMAP_MAYMOVE)
+		: mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED || need > size) {
 		fputs("dockprof: out of memory\n", stderr);

@@ -32,8 +32,7 @@ int kallsyms_parse_line(char *line, struct kallsyms_entry *ret)
 	return *ret->name ? 0 : -EINVAL;
 }
 
-int kallsyms_read(
-	int proc_fd, void (*fn)(void *ctx, const struct kallsyms_entry *entry), void *ctx)
+int kallsyms_read(int proc_fd, void (*fn)(void *ctx, const struct kallsyms_entry *entry), void *ctx)
 {
 	int fd cleanup_close = openat(proc_fd, "kallsyms", O_RDONLY | O_CLOEXEC);
 	char *buf cleanup_free = malloc(CHUNK + 1);

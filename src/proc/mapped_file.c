@@ -38,12 +38,32 @@
 /* fs.mount-max is 100000; containers have tens. What lies beyond is refused, not scanned. */
 #define MOUNTINFO_MAX (4 << 20)
 /* A rename anywhere makes a cached walk give up; it is tried again this often. */
-#define CACHED_TRIES 4
+#define CACHED_TRIES  4
 
 static const char *const local_file_systems[] = {
-	"bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "hugetlbfs", "iso9660",
-	"jfs", "nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs", "rootfs", "squashfs", "tmpfs", "udf",
-	"vfat", "xfs", "zfs",
+	"bcachefs",
+	"btrfs",
+	"erofs",
+	"exfat",
+	"ext2",
+	"ext3",
+	"ext4",
+	"f2fs",
+	"hugetlbfs",
+	"iso9660",
+	"jfs",
+	"nilfs2",
+	"ntfs3",
+	"overlay",
+	"ramfs",
+	"reiserfs",
+	"rootfs",
+	"squashfs",
+	"tmpfs",
+	"udf",
+	"vfat",
+	"xfs",
+	"zfs",
 };
 
 static int64_t statx_ns(const struct statx_timestamp *t)
@@ -176,7 +196,7 @@ static bool is_memfd(const struct statx *st)
 	struct statx ours;
 
 	return fd >= 0 && stat_cached(fd, &ours) == 0 && ours.stx_dev_major == st->stx_dev_major &&
-	       ours.stx_dev_minor == st->stx_dev_minor;
+		ours.stx_dev_minor == st->stx_dev_minor;
 }
 
 int mapped_file_open(int process_dir, int path_fd)

@@ -19,11 +19,10 @@ struct file_identity {
 	int64_t mtime_ns, ctime_ns;
 };
 
-static inline bool file_identity_equal(
-	const struct file_identity *a, const struct file_identity *b)
+static inline bool file_identity_equal(const struct file_identity *a, const struct file_identity *b)
 {
 	return a->dev == b->dev && a->inode == b->inode && a->size == b->size &&
-	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+		a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
 /*

@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/strbuf.h"
 
-#define CHUNK 16384
+#define CHUNK    16384
 /* A path of PATH_MAX bytes, all newlines, is four times as long; before it come 73 columns. */
 #define MAX_LINE (4 * 4096 + 128)
 

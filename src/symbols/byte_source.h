@@ -31,8 +31,8 @@ static inline struct byte_source byte_source_memory(const void *data, size_t siz
 }
 
 /* Exactly len bytes: 0, -ENODATA where they lie beyond the end, -errno. */
-MUST_CHECK static inline int byte_source_read(
-	const struct byte_source *s, uint64_t offset, void *buf, size_t len)
+MUST_CHECK static inline int byte_source_read(const struct byte_source *s, uint64_t offset,
+	void *buf, size_t len)
 {
 	if (offset > s->size || len > s->size - offset || offset > INT64_MAX)
 		return -ENODATA;

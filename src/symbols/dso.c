@@ -27,12 +27,12 @@
 #include "base/text.h"
 #include "symbols/name_source.h"
 
-#define MAX_OPEN 256 /* descriptors held; the usual RLIMIT_NOFILE is 1024 */
+#define MAX_OPEN      256 /* descriptors held; the usual RLIMIT_NOFILE is 1024 */
 /* All files of all processes; a host with a hundred different containers maps some thousands. */
 #define MAX_DSOS      16384
 #define MAX_PATH_TEXT 4096
 /* No vDSO has more than a few pages. */
-#define VDSO_MAX 65536
+#define VDSO_MAX      65536
 
 static const struct name_source *const sources[] = {&elf_symbols_source};
 
@@ -212,8 +212,8 @@ static void add_to_cache(struct dso_cache *cache, struct dso *dso)
 	hashmap_add(&cache->dsos, &dso->entry, hash);
 }
 
-static struct dso *find(
-	struct dso_cache *cache, const struct file_identity *identity, const char *path)
+static struct dso *find(struct dso_cache *cache, const struct file_identity *identity,
+	const char *path)
 {
 	uint64_t hash = hash_combine(hash_bytes(identity, sizeof(*identity)), hash_string(path));
 	struct hashmap_entry *e =
@@ -327,7 +327,7 @@ static bool file_unchanged(const struct dso *dso)
 	if (dso->memory)
 		return true;
 	return dso->fd >= 0 && file_identity_of(dso->fd, &now) == 0 &&
-	       file_identity_equal(&now, &dso->identity);
+		file_identity_equal(&now, &dso->identity);
 }
 
 static void read_headers(struct dso_cache *cache, struct dso *dso)

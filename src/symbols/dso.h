@@ -32,7 +32,8 @@ struct dso_cache {
 	size_t table_bytes, name_bytes;
 	uint32_t *next_module_id; /* the symbolizer's */
 	uint64_t round;
-	uint64_t refused; /* no regular file, not readable without waiting, not ELF, damaged, too large */
+	uint64_t
+		refused; /* no regular file, not readable without waiting, not ELF, damaged, too large */
 };
 
 void dso_cache_init(struct dso_cache *cache, size_t max_bytes, uint32_t *next_module_id);

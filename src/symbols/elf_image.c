@@ -20,12 +20,12 @@
 #define MAX_PROGRAM_HEADERS (65536 / sizeof(Elf64_Phdr))
 #define MAX_SEGMENTS        256 /* PT_LOADs; linkers write 2 to 5, Go and kernels a few more */
 /* As many as fit 16 bits. Objects of -ffunction-sections have more, but those are not mapped. */
-#define MAX_SECTIONS      65536
-#define MAX_CODE_SECTIONS 1024
+#define MAX_SECTIONS        65536
+#define MAX_CODE_SECTIONS   1024
 /* Notes are tiny; core files have large ones, and those have no build id of ours. */
-#define MAX_NOTES      65536
-#define MAX_NOTE_AREAS 32
-#define CHUNK          64 /* headers read at once */
+#define MAX_NOTES           65536
+#define MAX_NOTE_AREAS      32
+#define CHUNK               64 /* headers read at once */
 
 #define NT_GO_BUILD_ID 4 /* cmd/internal/buildid of Go: name "Go" */
 
@@ -40,7 +40,8 @@ struct header {
 #define NATIVE_DATA ELFDATA2MSB
 #endif
 
-static int read_header(const struct byte_source *source, struct elf_image *image, struct header *ret)
+static int read_header(const struct byte_source *source, struct elf_image *image,
+	struct header *ret)
 {
 	union {
 		unsigned char ident[EI_NIDENT];
@@ -160,15 +161,15 @@ static void take_note(struct elf_image *image, uint32_t type, const char *name, 
 		memcpy(image->build_id, data, len);
 		image->build_id_len = len;
 	} else if (type == NT_GO_BUILD_ID && name_len == 4 && memcmp(name, "Go\0", 4) == 0 && len &&
-		   !image->build_id_len) {
+		!image->build_id_len) {
 		sha1(data, len, image->build_id);
 		image->build_id_len = SHA1_SIZE;
 	}
 }
 
 /* | namesz | descsz | type | name, padded | desc, padded | ... */
-static void read_notes(
-	const struct byte_source *source, const Elf64_Shdr *area, struct elf_image *image)
+static void read_notes(const struct byte_source *source, const Elf64_Shdr *area,
+	struct elf_image *image)
 {
 	if (area->sh_size > MAX_NOTES)
 		return;
@@ -301,7 +302,8 @@ int elf_image_read(const struct byte_source *source, struct elf_image *ret)
 	if (programs.count &&
 		h.phentsize != (image.is_64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
 		return -EINVAL;
-	if (sections.count && h.shentsize != (image.is_64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr)))
+	if (sections.count &&
+		h.shentsize != (image.is_64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr)))
 		sections.count = 0;
 	r = read_segments(&programs, &image);
 	/* A file whose section headers are cut off runs all the same: it just has no names. */

@@ -57,7 +57,7 @@ void elf_image_release(struct elf_image *image);
  */
 bool elf_image_address(const struct elf_image *image, uint64_t offset, uint64_t *ret);
 const struct elf_segment *elf_image_code_segment(const struct elf_image *image);
-const struct elf_code_section *elf_image_code_section(
-	const struct elf_image *image, uint32_t index);
+const struct elf_code_section *elf_image_code_section(const struct elf_image *image,
+	uint32_t index);
 
 #endif

@@ -25,9 +25,9 @@
 #include "base/macros.h"
 
 /* Symbols looked at per section; Chrome with all its symbols has 1.5 million. */
-#define MAX_SYMBOLS (4u << 20)
+#define MAX_SYMBOLS   (4u << 20)
 /* Longer names are cut: C++ templates reach some kilobytes, and who would read on? */
-#define MAX_NAME 4096
+#define MAX_NAME      4096
 /* The largest hand-written routines (cryptography, memcpy families) have some KiB. */
 #define UNSIZED_REACH 16384
 #define CHUNK         1024 /* symbols read at once */
@@ -155,7 +155,7 @@ static int elf_symbols_read(const struct byte_source *source, const struct elf_i
 		.image = image,
 		.builder = builder,
 		.mapping_symbols = image->machine == EM_AARCH64 || image->machine == EM_ARM ||
-				   image->machine == EM_RISCV,
+			image->machine == EM_RISCV,
 	};
 
 	add_to_digest(&r, &image->machine, sizeof(image->machine));

@@ -182,13 +182,14 @@ static void take_entry(void *ctx, const struct kallsyms_entry *e)
 
 	if (ref == UINT32_MAX)
 		return;
-	symbol_builder_add(&l->builder, &(struct symbol){
-						.start = e->address,
-						.limit = e->address + REACH,
-						.name = ref,
-						.class = SYMBOL_UNSIZED,
-						.exported = e->type == 'T',
-					});
+	symbol_builder_add(&l->builder,
+		&(struct symbol){
+			.start = e->address,
+			.limit = e->address + REACH,
+			.name = ref,
+			.class = SYMBOL_UNSIZED,
+			.exported = e->type == 'T',
+		});
 }
 
 static void load(struct kernel_symbols *k)
@@ -253,8 +254,7 @@ static bool find(struct kernel_symbols *k, uint64_t address, int64_t now_ns,
 	load(k);
 	bool found = symbol_table_find(k->table, address, ret);
 
-	k->reload_interval_ns =
-		found ? RELOAD_NS : MIN(2 * k->reload_interval_ns, RELOAD_MAX_NS);
+	k->reload_interval_ns = found ? RELOAD_NS : MIN(2 * k->reload_interval_ns, RELOAD_MAX_NS);
 	k->reload_ns = now_ns + k->reload_interval_ns;
 	return found;
 }
@@ -281,7 +281,8 @@ static int choose_name(const struct kernel_symbols *k, const struct symbol_match
 	return 0;
 }
 
-static const struct kernel_name *get_name(struct kernel_symbols *k, const struct symbol_match *match)
+static const struct kernel_name *get_name(struct kernel_symbols *k,
+	const struct symbol_match *match)
 {
 	uint64_t key = (uint64_t)k->generation << 32 | match->names[0];
 	struct hashmap_entry *e = hashmap_get(&k->names, hash_u64(key), &key);
@@ -338,5 +339,5 @@ size_t kernel_symbols_count(const struct kernel_symbols *k)
 size_t kernel_symbols_bytes(const struct kernel_symbols *k)
 {
 	return sizeof(*k) + symbol_table_bytes(k->table) + packed_names_bytes(k->packed) +
-	       k->name_bytes;
+		k->name_bytes;
 }

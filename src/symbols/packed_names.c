@@ -111,8 +111,8 @@ void packed_names_finish(struct packed_names *n)
 	close_page(n);
 	note_position(n);
 	n->data = xmemdup(n->building.data, n->used);
-	n->positions = xmemdup(
-		n->building_positions.data, (n->page_count + 1) * sizeof(n->positions[0]));
+	n->positions =
+		xmemdup(n->building_positions.data, (n->page_count + 1) * sizeof(n->positions[0]));
 	free_building(n);
 }
 

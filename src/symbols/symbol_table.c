@@ -67,7 +67,8 @@ void symbol_builder_release(struct symbol_builder *b)
 }
 
 /* One stable pass over 8 bits of the start; false where they are the same in all. */
-static bool radix_pass(const struct raw_symbol *from, struct raw_symbol *to, size_t count, int shift)
+static bool radix_pass(const struct raw_symbol *from, struct raw_symbol *to, size_t count,
+	int shift)
 {
 	size_t counts[256] = {0}, at = 0;
 
@@ -215,8 +216,8 @@ static int better(const struct raw_symbol *a, const struct raw_symbol *b)
 }
 
 /* The best of `count` symbols with the same start. */
-static const struct raw_symbol *choose(
-	const struct raw_symbol *symbols, size_t count, struct winner *ret)
+static const struct raw_symbol *choose(const struct raw_symbol *symbols, size_t count,
+	struct winner *ret)
 {
 	const struct raw_symbol *best = &symbols[0];
 
@@ -373,5 +374,5 @@ size_t symbol_table_bytes(const struct symbol_table *t)
 	if (!t)
 		return 0;
 	return sizeof(*t) + t->stream_size +
-	       t->block_count * (sizeof(t->starts[0]) + sizeof(t->positions[0]));
+		t->block_count * (sizeof(t->starts[0]) + sizeof(t->positions[0]));
 }

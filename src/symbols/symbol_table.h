@@ -64,8 +64,7 @@ struct symbol_match {
 };
 
 /* NULL is an empty table. */
-bool symbol_table_find(
-	const struct symbol_table *t, uint64_t address, struct symbol_match *ret);
+bool symbol_table_find(const struct symbol_table *t, uint64_t address, struct symbol_match *ret);
 /* The number of ranges, and the bytes they take. */
 size_t symbol_table_count(const struct symbol_table *t);
 size_t symbol_table_bytes(const struct symbol_table *t);

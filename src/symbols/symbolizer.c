@@ -98,11 +98,11 @@ static bool process_is(const struct hashmap_entry *e, const void *key)
 	return k->relation == IMAGE_LATER ? order > 0 : order < 0 && !p->superseded;
 }
 
-static struct process *find(
-	const struct symbolizer *s, const struct process_id *id, enum process_relation relation)
+static struct process *find(const struct symbolizer *s, const struct process_id *id,
+	enum process_relation relation)
 {
-	struct hashmap_entry *e = hashmap_get(
-		&s->processes, hash_process(id), &(struct process_key){id, relation});
+	struct hashmap_entry *e =
+		hashmap_get(&s->processes, hash_process(id), &(struct process_key){id, relation});
 
 	return e ? container_of(e, struct process, entry) : NULL;
 }

@@ -26,8 +26,9 @@ static __attribute__((noinline)) int dockprof_test_local(int x)
 
 static struct symbolizer *new_symbolizer(size_t max_bytes)
 {
-	struct symbolizer_options options = {
-		.proc = "/proc", .max_bytes = max_bytes, .max_processes = 64};
+	struct symbolizer_options options = {.proc = "/proc",
+		.max_bytes = max_bytes,
+		.max_processes = 64};
 	struct symbolizer *s = NULL;
 	struct error err = {0};
 
@@ -65,14 +66,16 @@ static struct process_id identity_of(pid_t pid)
 	unsigned long long start = 0;
 	const char *end = strrchr(text.buf, ')');
 
-	ck_assert_int_eq(sscanf(end,
-				 ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-				 "%*d %*d %*d %llu",
-				 &start),
+	ck_assert_int_eq(
+		sscanf(end,
+			") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+			"%*d %*d %*d %llu",
+			&start),
 		1);
 	strbuf_release(&text);
-	return (struct process_id){
-		.pid = (uint32_t)pid, .exec_id = 1, .start_ns = start * 10000000 + 1234567};
+	return (struct process_id){.pid = (uint32_t)pid,
+		.exec_id = 1,
+		.start_ns = start * 10000000 + 1234567};
 }
 
 static uint64_t address_of(int (*function)(int))
@@ -89,7 +92,7 @@ START_TEST(functions_of_a_living_process_are_named)
 		address_of(dockprof_test_local),
 		address_of(dockprof_test_outer) + 1,
 		(uint64_t)(uintptr_t)getppid + 1,
-		(uint64_t)(uintptr_t)&(int){0},
+		(uint64_t)(uintptr_t) & (int){0},
 	};
 	struct frame frames[4];
 
