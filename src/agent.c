@@ -14,7 +14,6 @@
 #include "agent.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "collect.h"
 #include "commands.h"
 #include "config/config.h"
@@ -168,7 +168,7 @@ static void round_now(struct agent *a)
 		writer_free(a->old_writer);
 		a->old_writer = NULL;
 	}
-	malloc_trim(0);
+	memory_trim();
 }
 
 static void schedule(struct agent *a)
@@ -494,7 +494,8 @@ int agent_run(struct agent *a)
 	a->last_round_ns = clock_monotonic_ns();
 	a->grid_ns = a->last_round_ns + FIRST_ROUND_NS;
 	loop_timer_start_at(&a->round_timer, a->grid_ns);
-	malloc_trim(0);
+	memory_trim();
+	memory_drop_startup_pages();
 	r = loop_run(a->loop);
 	if (r < 0) {
 		log_error("agent", "the event loop failed", LOG_STR("reason", strerror(-r)));
