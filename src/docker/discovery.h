@@ -45,7 +45,8 @@ struct docker_container {
 	const char *id; /* 64 lower-case hex digits */
 	const char *name; /* without the leading slash; never empty (short id where it has none) */
 	enum docker_container_state state;
-	/* Always true labels: __address__, __meta_docker_*; see docker/meta_labels.h. */
+	/* __address__ and __meta_docker_*, see docker/meta_labels.h. Of a container that was removed
+	 * before it could be looked at: id, name, image and container labels. */
 	const struct labels *labels;
 };
 
@@ -55,9 +56,10 @@ enum docker_connection {
 	DOCKER_LOST, /* was connected; trying again; containers are kept */
 };
 
+/* Called from the loop. They must not free the discovery. */
 struct docker_discovery_ops {
-	/* New, or labels/state changed. Also for one that was started and has ended since the last
-	 * look (followed at once by gone). */
+	/* New, labels or state changed, or started again (then also with nothing else changed). Also for
+	 * one that was started and has ended since the last look (followed at once by gone). */
 	void (*container)(void *ctx, const struct docker_container *c);
 	/* Not running any more (or not selected by the filters any more). */
 	void (*gone)(void *ctx, const char *id);
@@ -71,15 +73,18 @@ struct docker_discovery_ops {
 struct docker_discovery;
 
 /* Takes over the contents of *options. Fails only where an option is unusable (-EINVAL). */
-int docker_discovery_new(struct loop *loop, struct http *http, struct docker_sd_options *options,
-	const struct docker_discovery_ops *ops, void *ctx, struct docker_discovery **ret,
-	struct error *err);
+MUST_CHECK int docker_discovery_new(struct loop *loop, struct http *http,
+	struct docker_sd_options *options, const struct docker_discovery_ops *ops, void *ctx,
+	struct docker_discovery **ret, struct error *err);
 void docker_discovery_free(struct docker_discovery *d);
 /* Begins; callbacks come from the loop. */
 void docker_discovery_start(struct docker_discovery *d);
 
 const char *docker_discovery_host(const struct docker_discovery *d);
-/* Negotiated API version ("1.41") and engine version; "" while not connected. */
+/*
+ * Negotiated API version ("1.41"; "unversioned" where the engine does not tell) and engine version; ""
+ * while not connected.
+ */
 const char *docker_discovery_api_version(const struct docker_discovery *d);
 const char *docker_discovery_engine_version(const struct docker_discovery *d);
 

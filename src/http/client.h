@@ -34,7 +34,6 @@ struct http_request {
 	CURLcode setup; /* the first refusal of a curl_easy_setopt() */
 	struct curl_slist *headers, *connect_to;
 	void *upload; /* our copy of the body */
-	char *origin; /* "http://host:80" or "unix:///path", to be shown */
 	char *scheme;
 	struct strbuf body;
 	size_t header_bytes;

@@ -296,13 +296,6 @@ static int set_url(struct http_request *r, const char *url, struct error *err)
 	r->scheme = url_part(u, CURLUPART_SCHEME);
 	if (strcmp(r->scheme, "http") && strcmp(r->scheme, "https"))
 		return error_set(err, -EINVAL, "%s: only http and https are possible", shown.buf);
-	char *host cleanup_free = url_part(u, CURLUPART_HOST);
-	char *port cleanup_free = url_part(u, CURLUPART_PORT);
-
-	if (r->client->options.unix_socket)
-		r->origin = xasprintf("unix://%s", r->client->options.unix_socket);
-	else
-		r->origin = xasprintf("%s://%s:%s", r->scheme, host, port);
 	int e = use_server_name(r, u, err);
 
 	if (e < 0)

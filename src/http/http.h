@@ -76,7 +76,8 @@ struct http_result {
 	size_t body_len;
 	const char *content_type; /* "" where missing */
 	int64_t retry_after_ns; /* from Retry-After, -1 where missing */
-	char message[256]; /* for a person, where code != 0: "http://host:80: reason", no secrets */
+	char message
+		[256]; /* for a person, where code != 0: the reason; the caller names the peer */
 	const struct http_request *request; /* for http_result_header() */
 };
 
@@ -119,6 +120,8 @@ int http_request_start(struct http_client *client, const struct http_request_opt
 /* Ends it without a callback. NULL is fine. */
 void http_request_cancel(struct http_request *request);
 
+/* Seconds since the epoch of an HTTP date; 0 where it is none. */
+int64_t http_date_s(const char *date);
 /* Appends s percent-encoded for a query or path segment. */
 void http_escape(struct strbuf *out, const char *s);
 /* Appends scheme, host, port and path of the URL, for a person: no user, password, query, fragment. */

@@ -160,6 +160,13 @@ int http_errno(CURLcode code, long os_errno)
 	}
 }
 
+int64_t http_date_s(const char *date)
+{
+	time_t t = curl_getdate(date, NULL);
+
+	return t < 0 ? 0 : (int64_t)t;
+}
+
 int64_t http_retry_after_ns(const char *value, int64_t now_s)
 {
 	char *end;
@@ -170,11 +177,11 @@ int64_t http_retry_after_ns(const char *value, int64_t now_s)
 	long long wait = strtoll(value, &end, 10);
 
 	if (end == value || errno || *end || wait < 0) {
-		time_t date = curl_getdate(value, NULL);
+		int64_t date = http_date_s(value);
 
-		if (date < 0)
+		if (!date)
 			return -1;
-		wait = MAX((int64_t)date - now_s, INT64_C(0));
+		wait = MAX(date - now_s, INT64_C(0));
 	}
 	return MIN(wait, MAX_RETRY_AFTER_S) * NSEC_PER_SEC;
 }
@@ -199,7 +206,7 @@ static void explain(struct http_request *r, CURLcode code, struct http_result *r
 		reason = strerror((int)os_errno);
 	else if (!*reason)
 		reason = curl_easy_strerror(code);
-	snprintf(result->message, sizeof(result->message), "%.120s: %.120s", r->origin, reason);
+	snprintf(result->message, sizeof(result->message), "%s", reason);
 }
 
 void http_request_finish(struct http_request *r, CURLcode code)
@@ -242,7 +249,6 @@ void http_request_free(struct http_request *r)
 	curl_slist_free_all(r->connect_to);
 	strbuf_release(&r->body);
 	free(r->upload);
-	free(r->origin);
 	free(r->scheme);
 	free(r);
 }

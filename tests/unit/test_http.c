@@ -290,8 +290,7 @@ START_TEST(a_server_that_misbehaves_has_its_code)
 		f.message);
 	ck_assert_int_eq(f.status, failures[_i].status);
 	if (f.code)
-		ck_assert_msg(!strncmp(f.message, f.server.url, strlen(f.server.url)), "%s",
-			f.message);
+		ck_assert_str_ne(f.message, "");
 	else
 		ck_assert_uint_eq(strlen(f.body), 1000);
 	end();
@@ -306,7 +305,7 @@ START_TEST(nobody_listening_is_refused)
 	start((struct http_request_options){0});
 	run_until_done();
 	ck_assert_int_eq(f.code, -ECONNREFUSED);
-	ck_assert_str_eq(f.message, "http://127.0.0.1:1: Connection refused");
+	ck_assert_str_eq(f.message, "Connection refused");
 	end();
 }
 END_TEST
@@ -320,7 +319,7 @@ START_TEST(a_missing_unix_socket_is_enoent)
 	start((struct http_request_options){0});
 	run_until_done();
 	ck_assert_int_eq(f.code, -ENOENT);
-	ck_assert_str_eq(f.message, "unix:///nowhere/docker.sock: No such file or directory");
+	ck_assert_str_eq(f.message, "No such file or directory");
 	end();
 }
 END_TEST
