@@ -130,7 +130,7 @@ static int find_by_path(int process_dir, const struct map_entry *entry)
 		fd = walk(root, entry->path, RESOLVE_CACHED);
 	if (fd == -EINVAL) /* before 5.12 */
 		fd = walk(root, entry->path, 0);
-	return fd;
+	return fd == -EAGAIN ? -ESTALE : fd;
 }
 
 static bool same_file(const struct file_identity *found, const struct map_entry *entry)

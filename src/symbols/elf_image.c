@@ -341,10 +341,15 @@ bool elf_image_address(const struct elf_image *image, uint64_t offset, uint64_t 
 
 const struct elf_segment *elf_image_code_segment(const struct elf_image *image)
 {
-	for (size_t i = 0; i < image->segment_count; i++)
-		if (image->segments[i].executable)
-			return &image->segments[i];
-	return NULL;
+	const struct elf_segment *largest = NULL;
+
+	for (size_t i = 0; i < image->segment_count; i++) {
+		const struct elf_segment *s = &image->segments[i];
+
+		if (s->executable && (!largest || s->memory_size > largest->memory_size))
+			largest = s;
+	}
+	return largest;
 }
 
 const struct elf_code_section *elf_image_code_section(const struct elf_image *image, uint32_t index)

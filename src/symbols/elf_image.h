@@ -56,6 +56,7 @@ void elf_image_release(struct elf_image *image);
  * executable segments that hold it the first, else of the others. False where none does.
  */
 bool elf_image_address(const struct elf_image *image, uint64_t offset, uint64_t *ret);
+/* The largest executable segment (some programs have small ones beside it), NULL where there is none. */
 const struct elf_segment *elf_image_code_segment(const struct elf_image *image);
 const struct elf_code_section *elf_image_code_section(const struct elf_image *image,
 	uint32_t index);

@@ -158,7 +158,7 @@ static int elf_symbols_read(const struct byte_source *source, const struct elf_i
 			image->machine == EM_RISCV,
 	};
 
-	add_to_digest(&r, &image->machine, sizeof(image->machine));
+	add_to_digest(&r, (uint64_t[]){image->machine, image->is_64}, 2 * sizeof(uint64_t));
 	for (size_t i = 0; i < image->segment_count; i++) {
 		const struct elf_segment *s = &image->segments[i];
 		uint64_t used[] = {s->address, s->memory_size, s->executable};

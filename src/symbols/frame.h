@@ -16,17 +16,20 @@ enum module_kind {
 };
 
 /*
- * A piece of code that frames lie in. One struct per build id (or per file where it has none), shared
- * by all processes. Owned by the symbolizer; valid until the next symbolizer_end_round().
+ * A piece of code that frames lie in. One struct per file (device, inode, size, times, path), shared by
+ * all processes that map it; not per build id, because a file may lie about that. Owned by the
+ * symbolizer; valid until the next symbolizer_end_round().
  */
 struct module {
 	enum module_kind kind;
 	uint32_t id; /* unique within one symbolizer, never reused */
-	const char *path; /* as mapped, or "[kernel]", "[kernel:xfs]", "[vdso]", "[anon]", ... */
+	/* As mapped, or "[kernel]", "[kernel:xfs]", "[bpf]", "[vdso]", "[anon]", "[heap]", "[unknown]".
+	 * Printable UTF-8: anything else is escaped. */
+	const char *path;
 	const char *name; /* the path's last component, for "name+0x1234" */
 	const char *build_id; /* lower-case hex, "" where there is none */
-	/* The executable segment in the file's own addresses (p_vaddr), for pprof's Mapping; 0 where
-	 * unknown. */
+	/* The largest executable segment in the file's own addresses (p_vaddr), for pprof's Mapping; 0
+	 * where unknown. Set once a frame of the module was asked for. */
 	uint64_t start, end, file_offset;
 };
 

@@ -3,8 +3,9 @@
  *	page 0: deflate("alloc_pid\0free_pid\0...")  page 1: deflate(...)  ...
  *
  * A page holds PAGE bytes before compression and no string crosses its end, so a reference is
- * page * PAGE + offset and one page is inflated to read a string: about 30 us, which callers do once per
- * name. Measured with 61,000 kernel functions: 1.4 MB of text become 0.4 MB.
+ * page * PAGE + offset and one page is inflated to read a string: about 25 us, which callers do once per
+ * name. Measured with the 61,700 functions of a 6.18 kernel: 1.4 MB of text become 0.45 MB in 25 ms; the best
+ * compression saves another 50 KB and takes twice as long.
  */
 #include "symbols/packed_names.h"
 
@@ -38,7 +39,7 @@ struct packed_names *packed_names_new(void)
 	struct packed_names *n = xcalloc(1, sizeof(*n));
 
 	n->deflate = xcalloc(1, sizeof(*n->deflate));
-	if (deflateInit2(n->deflate, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -WINDOW_BITS, MEM_LEVEL,
+	if (deflateInit2(n->deflate, Z_BEST_SPEED, Z_DEFLATED, -WINDOW_BITS, MEM_LEVEL,
 		    Z_DEFAULT_STRATEGY) != Z_OK)
 		abort(); /* out of memory */
 	return n;

@@ -138,7 +138,7 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 	s->anonymous = special_module(s, MODULE_ANONYMOUS, "[anon]");
 	s->heap = special_module(s, MODULE_ANONYMOUS, "[heap]");
 	s->stack = special_module(s, MODULE_ANONYMOUS, "[stack]");
-	s->vsyscall = special_module(s, MODULE_KERNEL, "[vsyscall]");
+	s->vsyscall = special_module(s, MODULE_ANONYMOUS, "[vsyscall]");
 	s->unknown = special_module(s, MODULE_UNKNOWN, "[unknown]");
 	*ret = s;
 	return 0;
