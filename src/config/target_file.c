@@ -21,12 +21,24 @@
 #include "config/problems.h"
 #include "config/sections.h"
 
-#define MAX_TARGETS 10000 /* in one file; a machine has a few hundred containers */
+#define MAX_TARGETS     10000 /* in one file; a machine has a few hundred containers */
+/* Of all labels, because those of a group are repeated for each of its targets. */
+#define MAX_LABEL_BYTES (16 * 1024 * 1024)
 
 struct target_list {
 	struct labels *sets;
 	size_t count, capacity;
+	size_t label_bytes;
 };
+
+static size_t labels_bytes(const struct labels *labels)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < labels->count; i++)
+		n += strlen(labels->list[i].name) + strlen(labels->list[i].value) + 2;
+	return n;
+}
 
 static struct labels *add_set(struct target_list *list)
 {
@@ -49,9 +61,12 @@ static void list_release(struct target_list *list)
 static bool room_left(struct config_reader *r, const struct node *at,
 	const struct target_list *list)
 {
-	if (list->count < MAX_TARGETS)
+	if (list->count >= MAX_TARGETS)
+		reader_problem(r, at, "more than %d targets in one file", MAX_TARGETS);
+	else if (list->label_bytes > MAX_LABEL_BYTES)
+		reader_problem(r, at, "more than %d bytes of labels in one file", MAX_LABEL_BYTES);
+	else
 		return true;
-	reader_problem(r, at, "more than %d targets in one file", MAX_TARGETS);
 	return false;
 }
 
@@ -68,6 +83,8 @@ static void read_group(struct config_reader *r, const struct node *group, struct
 				"a target group has only `targets` and `labels`");
 	if (labels)
 		labels_read(r, "`labels`", false, labels, &common);
+	size_t bytes = labels_bytes(&common);
+
 	if (!expect_list(r, "`targets`", targets))
 		return;
 	for (size_t i = 0; i < targets->count; i++) {
@@ -79,6 +96,7 @@ static void read_group(struct config_reader *r, const struct node *group, struct
 		}
 		struct labels *set = add_set(list);
 
+		list->label_bytes += bytes;
 		labels_copy(set, &common);
 		labels_set(set, "__address__", targets->items[i]->text);
 	}
