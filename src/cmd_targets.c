@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "discover.h"
 #include "options.h"
+#include "startup.h"
 
 #define PATIENCE_NS (5 * NSEC_PER_SEC)
 
@@ -207,24 +208,6 @@ static void print_table(const struct discover *d)
 	printf("\n%zu profiled, %zu not\n", profiled, other);
 }
 
-static int load(const char *path, struct config *config)
-{
-	struct config_problems problems = {0};
-	struct error err = {0};
-	int r = path ? config_load(path, config, &problems, &err) : config_default(config, &err);
-
-	for (size_t i = 0; i < problems.count; i++) {
-		struct strbuf text cleanup_strbuf = STRBUF_INIT;
-
-		config_problem_format(&text, path, &problems.list[i]);
-		fprintf(stderr, "%s\n", text.buf);
-	}
-	if (r < 0 && !problems.count)
-		fprintf(stderr, "dockprof: %s\n", err.message);
-	config_problems_release(&problems);
-	return r;
-}
-
 int cmd_targets(int argc, char **argv)
 {
 	struct look look = {0};
@@ -248,7 +231,7 @@ int cmd_targets(int argc, char **argv)
 
 	if (outcome != OPTIONS_RUN)
 		return (int)outcome;
-	if (load(path, &look.config) < 0)
+	if (config_load_or_report(path, &look.config) < 0)
 		return EXIT_USAGE;
 	int r = look_around(&look, &err);
 
@@ -259,5 +242,5 @@ int cmd_targets(int argc, char **argv)
 	else
 		print_table(look.discover);
 	look_release(&look);
-	return r == 0 ? EXIT_OK : r == -EINVAL ? EXIT_USAGE : EXIT_ENVIRONMENT;
+	return exit_code_of(r);
 }

@@ -61,7 +61,7 @@ void collect_start(struct collect *c);
 /* Drains one interval into the profiles of the targets. */
 int collect_round(struct collect *c, struct collect_tally *ret, struct error *err);
 
-/* Hands over and frees all profiles; the next ones begin now. */
+/* Hands over all profiles, which the callback then owns (NULL: frees them); the next ones begin now. */
 void collect_flush(struct collect *c,
 	void (*on_profile)(void *ctx, struct target *t, struct pprof *profile), void *ctx);
 

@@ -224,9 +224,8 @@ static void read_tree(const struct tree *tree, struct config *config,
 	struct config_problems *problems)
 {
 	const char *slash = config->path ? strrchr(config->path, '/') : NULL;
-	size_t len = slash ? (size_t)(slash - config->path) : 0;
 	char *directory cleanup_free =
-		slash ? xstrndup(len ? config->path : "/", len ? len : 1) : NULL;
+		slash ? xstrndup(config->path, (size_t)(slash - config->path)) : NULL;
 	struct config_reader r = {.problems = problems, .directory = directory};
 	struct error err = {0};
 

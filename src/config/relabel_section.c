@@ -66,9 +66,10 @@ static void read_source_labels(struct config_reader *r, const struct config_key 
 		rule->unusable |= value->kind != NODE_NULL;
 		return;
 	}
-	if (rule->spec.source_labels || !value->count)
+	if (rule->spec.source_labels)
 		return;
-	const char **labels = xcalloc(value->count, sizeof(*labels));
+	/* An empty list is given all the same: labeldrop and labelkeep may not have one. */
+	const char **labels = xcalloc(value->count + 1, sizeof(*labels));
 
 	rule->spec.source_labels = labels;
 	for (size_t i = 0; i < value->count; i++) {

@@ -58,6 +58,7 @@ void key_add_type(struct strbuf *out, const struct config_key *key)
 		[KEY_PATH] = "a path",
 		[KEY_BOOL] = "true or false",
 		[KEY_UINT] = "a whole number",
+		[KEY_COUNT] = "a whole number",
 		[KEY_NUMBER] = "a number",
 		[KEY_SIZE] = "a size such as 64MiB",
 		[KEY_DURATION] = "a duration such as 15s or 1m30s",
@@ -74,7 +75,9 @@ void key_add_type(struct strbuf *out, const struct config_key *key)
 		strbuf_add_str(out, names[key->type]);
 	if (!key->max || key->type == KEY_CUSTOM)
 		return;
-	strbuf_add_str(out, key->type == KEY_UINT ? " from " : ", from ");
+	bool number = key->type == KEY_UINT || key->type == KEY_COUNT;
+
+	strbuf_add_str(out, number ? " from " : ", from ");
 	add_bound(out, key, key->min);
 	strbuf_add_str(out, " to ");
 	add_bound(out, key, key->max);
@@ -122,7 +125,7 @@ static bool in_bounds(const struct config_key *key, int64_t n)
 	return !key->max || (n >= key->min && n <= key->max);
 }
 
-static bool read_uint(const struct config_key *key, const char *text, void *where)
+static bool read_whole(const struct config_key *key, const char *text, void *where)
 {
 	char *end;
 
@@ -132,7 +135,9 @@ static bool read_uint(const struct config_key *key, const char *text, void *wher
 	if (errno || *end || !isdigit((unsigned char)*text) || n > UINT_MAX ||
 		!in_bounds(key, (int64_t)n))
 		return false;
-	if (where)
+	if (where && key->type == KEY_COUNT)
+		*(size_t *)where = n;
+	else if (where)
 		*(unsigned *)where = (unsigned)n;
 	return true;
 }
@@ -220,7 +225,8 @@ static bool parse(struct config_reader *r, const struct config_key *key, const c
 	case KEY_BOOL:
 		return read_bool(text, where);
 	case KEY_UINT:
-		return read_uint(key, text, where);
+	case KEY_COUNT:
+		return read_whole(key, text, where);
 	case KEY_NUMBER:
 		return read_number(text);
 	case KEY_SIZE:

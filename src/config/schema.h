@@ -20,6 +20,7 @@ enum key_type {
 	KEY_PATH, /* char *; relative ones start at the file's directory */
 	KEY_BOOL, /* bool */
 	KEY_UINT, /* unsigned */
+	KEY_COUNT, /* size_t */
 	KEY_NUMBER, /* not stored */
 	KEY_SIZE, /* size_t */
 	KEY_DURATION, /* int64_t, ns */
@@ -84,7 +85,8 @@ struct config_key {
 /* Where the values of one file go through. */
 struct config_reader {
 	struct config_problems *problems;
-	const char *directory; /* of the file, for relative paths; NULL: as they are */
+	/* Of the file, without the last slash, for relative paths; NULL: they stay as they are. */
+	const char *directory;
 };
 
 /* Adds a problem at the node. */

@@ -163,7 +163,7 @@ static const struct config_key file_keys[] = {
 		.type = KEY_SIZE,
 		.offset = AT(directory_max_bytes),
 		.min = MIB,
-		.max = INT64_MAX,
+		.max = (int64_t)1 << 50,
 		.def = "64MiB",
 		.help = "The oldest files go where it is more."},
 	{0},
@@ -236,6 +236,10 @@ static int endpoint_from_environment(struct write_endpoint_options *o, struct er
 	o->http.basic_auth.username = environment_text("PYROSCOPE_BASIC_AUTH_USER");
 	o->http.basic_auth.password = environment_text("PYROSCOPE_BASIC_AUTH_PASSWORD");
 	o->http.basic_auth.password_file = environment_text("PYROSCOPE_BASIC_AUTH_PASSWORD_FILE");
+	if (r < 0 && strchr(o->url, '@'))
+		return error_set(err, r,
+			"PYROSCOPE_SERVER_ADDRESS holds a user or password, which would show up in "
+			"logs; set PYROSCOPE_BASIC_AUTH_USER and PYROSCOPE_BASIC_AUTH_PASSWORD");
 	if (r < 0) {
 		error_prefix(err, "PYROSCOPE_SERVER_ADDRESS");
 		return r;

@@ -14,6 +14,9 @@
 #include "base/strbuf.h"
 #include "symbols/frame.h"
 
+/* Deeper stacks lose their outermost frames and are marked; Pyroscope takes no more than 1000. */
+#define PPROF_MAX_DEPTH 990
+
 struct pprof;
 
 struct pprof_options {
@@ -25,26 +28,44 @@ struct pprof_options {
 struct pprof_sample {
 	const struct frame *frames; /* leaf first: kernel frames, then user frames */
 	size_t frame_count;
-	const char *root; /* a synthetic frame below all (the comm), NULL: none */
+	const char *root; /* a synthetic frame below all (the comm), NULL or "": none */
 	bool truncated; /* puts a "[truncated]" frame between the last frame and root */
-	uint64_t count; /* ticks; the value is count * period_ns */
+	uint64_t count; /* ticks; the value is count * period_ns. 0: nothing is added */
 };
 
 struct pprof *pprof_new(const struct pprof_options *options);
 void pprof_free(struct pprof *p);
-/* Copies everything it needs; equal stacks are summed. */
+/* Copies everything it needs; equal stacks are summed. One without frames and root is "[no stack]". */
 void pprof_add(struct pprof *p, const struct pprof_sample *sample);
 /* The sum of all counts added. */
 uint64_t pprof_total(const struct pprof *p);
+/* Distinct stacks. */
 size_t pprof_sample_count(const struct pprof *p);
+const struct pprof_options *pprof_get_options(const struct pprof *p);
+/* Of a profile whose interval has ended after all. */
+void pprof_set_duration(struct pprof *p, int64_t duration_ns);
+/*
+ * Adds all stacks of `from` with a synthetic frame `root` below each. Both come from one symbolizer
+ * (modules are told apart by their ids).
+ */
+void pprof_merge(struct pprof *into, const struct pprof *from, const char *root);
 
 /* Appends the encoded message, not compressed. */
 void pprof_encode(const struct pprof *p, struct strbuf *out);
 /* Appends it gzip'ed. */
 void pprof_encode_gzip(const struct pprof *p, struct strbuf *out);
 
-/* Walks the merged samples for the text formats: names leaf first ("module+0x12" for the nameless). */
-typedef void (*pprof_visit_fn)(void *ctx, const char *const *names, size_t count, uint64_t ticks);
+/* A frame as the text formats see it. Strings are interned: equal names are equal pointers; they are
+ * valid until the next pprof_add(). */
+struct pprof_frame {
+	const char *name; /* the function, or "module+0x12" for the nameless; valid UTF-8 */
+	const char *module; /* the module's name; "" for synthetic frames */
+	bool kernel;
+};
+
+/* Walks the merged samples in the order of their first addition; frames leaf first. */
+typedef void (
+	*pprof_visit_fn)(void *ctx, const struct pprof_frame *frames, size_t count, uint64_t ticks);
 void pprof_visit(const struct pprof *p, pprof_visit_fn visit, void *ctx);
 
 #endif

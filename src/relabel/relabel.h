@@ -14,10 +14,17 @@
 #include "base/strbuf.h"
 #include "target/labels.h"
 
+/*
+ * Bounds on what rules can make of what a container says. At one, a rule does nothing to the label (no
+ * match, not equal) and its limit_hits grows. Matching itself is bounded in regex.h.
+ */
+#define RELABEL_VALUE_MAX  (1024 * 1024) /* bytes of a joined or replaced value */
+#define RELABEL_LABELS_MAX 10000 /* labels of one target that rules still add to */
+
 /* A rule as the file has it. NULL means "not given": Prometheus' default. "" is the empty string. */
 struct relabel_rule_spec {
 	const char *action;
-	const char *const *source_labels;
+	const char *const *source_labels; /* not NULL: given, if empty (labeldrop refuses that) */
 	size_t source_label_count;
 	const char *separator;
 	const char *regex;
@@ -61,7 +68,7 @@ bool relabel_rules_mention(const struct relabel_rules *rules, const char *prefix
 
 /* Counters of one rule since it was compiled. */
 struct relabel_rule_stats {
-	uint64_t limit_hits; /* matches given up at a PCRE2 limit; treated as "no match" */
+	uint64_t limit_hits; /* given up at a limit of PCRE2 or of ours; treated as "no match" */
 };
 const struct relabel_rule_stats *relabel_rule_stats(const struct relabel_rules *rules, size_t i);
 

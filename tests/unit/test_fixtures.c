@@ -213,6 +213,7 @@ START_TEST(a_deleted_or_replaced_program_is_named_from_what_it_runs)
 	char *again cleanup_free = copy_fixture("forged", dir.path, "program");
 	struct frame frame = name(s, &p, p.exported);
 
+	ck_assert_str_eq(again, path);
 	ck_assert_str_eq(frame.module->path, path);
 	/* Without map_files it is unnamed; never does it get the other file's name. */
 	if (access("/proc/self/map_files", R_OK | X_OK) == 0)

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The story: sources make targets (discover), the kernel tells of cgroups (attribution decides), and
+ * every interval the counts become one profile per target (collect) that goes to the writer.
+ *
+ *	profiler --cgroup_seen--> attribution <--target changed-- discover <-- docker, files
+ *	    |                         |
+ *	    +--- samples ----------> collect --> pprof --> writer --> Pyroscope, files
+ *
+ * Rounds stand on a grid of collect_interval from the start on. Two exceptions, so that a new thing is
+ * seen within a second: the first round comes early, and so does one after a new target appeared (not
+ * more often than each EARLY_GAP).
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent_log.h"
+#include "attribution.h"
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "collect.h"
+#include "commands.h"
+#include "config/config.h"
+#include "discover.h"
+#include "http/http.h"
+#include "loop/loop.h"
+#include "startup.h"
+
+#define DEFAULT_CONFIG "/etc/dockprof/dockprof.yml"
+#define FIRST_ROUND_NS (700 * NSEC_PER_MSEC)
+#define EARLY_GAP_NS   (3 * NSEC_PER_SEC)
+/* Docker sends SIGKILL 10 s after SIGTERM; we are to be gone in 5. */
+#define DRAIN_NS       (4 * NSEC_PER_SEC)
+
+struct agent {
+	struct agent_options options;
+	struct config config;
+	struct loop *loop;
+	struct http *http;
+	struct discover *discover;
+	struct attribution attribution;
+	struct profiler *profiler;
+	struct symbolizer *symbolizer;
+	struct collect collect;
+	struct writer *writer;
+	struct writer *old_writer; /* of the configuration before a reload, until it is idle */
+	struct loop_signal signals;
+	struct loop_timer round_timer, early_timer, drain_timer;
+	int64_t grid_ns; /* CLOCK_MONOTONIC of the next round on the grid */
+	int64_t last_round_ns;
+	bool stopping;
+	int exit_code;
+	struct target_news news;
+	struct log_limit loss_limit, round_error_limit;
+};
+
+/* Callbacks of the rooms. */
+
+static void on_target(void *ctx, const struct target *t, bool news)
+{
+	struct agent *a = ctx;
+	struct target_selector s = target_selector_of(&t->labels);
+
+	if (a->profiler && s.pid)
+		profiler_set_pid(a->profiler, s.pid, !t->gone && t->verdict == TARGET_PROFILED);
+	else if (s.container_id)
+		attribution_changed(&a->attribution, s.container_id);
+	if (!news)
+		return;
+	if (discover_complete(a->discover))
+		target_news_add(&a->news, t);
+	if (!t->gone && t->verdict == TARGET_PROFILED && !a->stopping)
+		loop_timer_start_at(&a->early_timer,
+			MAX(clock_monotonic_ns() + FIRST_ROUND_NS,
+				a->last_round_ns + EARLY_GAP_NS));
+}
+
+static void on_engine(void *ctx, const struct docker_discovery *d, enum docker_connection state,
+	const struct error *err)
+{
+	struct agent *a = ctx;
+	size_t profiled, other;
+
+	discover_count(a->discover, &profiled, &other);
+	agent_log_engine(d, state, err, profiled, other);
+}
+
+static void on_notice(void *ctx, const char *where, const struct error *err)
+{
+	(void)ctx;
+	log_warn("discover", err->message, LOG_STR("source", where));
+}
+
+static const struct discover_ops discover_ops = {
+	.target = on_target,
+	.engine = on_engine,
+	.notice = on_notice,
+};
+
+static void on_cgroup_seen(void *ctx, const struct cgroup_chain *v2, const struct cgroup_chain *v1,
+	const struct process_id *process)
+{
+	struct agent *a = ctx;
+
+	(void)process;
+	attribution_seen(&a->attribution, v2, v1);
+}
+
+static void on_process_seen(void *ctx, const struct process_id *process)
+{
+	struct agent *a = ctx;
+
+	symbolizer_process_seen(a->symbolizer, process);
+}
+
+static const struct profiler_ops profiler_ops = {
+	.cgroup_seen = on_cgroup_seen,
+	.process_seen = on_process_seen,
+};
+
+static void on_writer_event(void *ctx, enum writer_event event, const char *endpoint,
+	const struct error *err)
+{
+	(void)ctx;
+	agent_log_writer(event, endpoint, err);
+}
+
+static const struct writer_ops writer_ops = {.event = on_writer_event};
+
+/* Rounds. */
+
+static void on_profile(void *ctx, struct target *t, struct pprof *profile)
+{
+	struct agent *a = ctx;
+	struct strbuf bytes cleanup_strbuf = STRBUF_INIT;
+
+	pprof_encode_gzip(profile, &bytes);
+	writer_add(a->writer, &t->labels, bytes.buf, bytes.len,
+		pprof_get_options(profile)->time_ns);
+	pprof_free(profile);
+}
+
+static void round_now(struct agent *a)
+{
+	struct collect_tally tally;
+	struct error err = {0};
+	size_t profiled, other;
+
+	a->last_round_ns = clock_monotonic_ns();
+	if (collect_round(&a->collect, &tally, &err) < 0 &&
+		log_limit_allow(&a->round_error_limit, 3600 * NSEC_PER_SEC, NULL))
+		log_error("profiler", "an interval could not be read whole",
+			LOG_STR("reason", err.message));
+	collect_flush(&a->collect, on_profile, a);
+	agent_log_round(&tally, &a->loss_limit);
+	discover_end_round(a->discover);
+	attribution_end_round(&a->attribution, discover_complete(a->discover));
+	discover_count(a->discover, &profiled, &other);
+	target_news_tell(&a->news, profiled, other);
+	if (a->old_writer && writer_idle(a->old_writer)) {
+		writer_free(a->old_writer);
+		a->old_writer = NULL;
+	}
+	memory_trim();
+}
+
+static void schedule(struct agent *a)
+{
+	int64_t interval = a->config.ebpf.collect_interval_ns;
+	int64_t now = clock_monotonic_ns();
+
+	/* After a pause (suspend, a slow round) the grid goes on without catching up. */
+	while (a->grid_ns <= now)
+		a->grid_ns += interval;
+	loop_timer_start_at(&a->round_timer, a->grid_ns);
+}
+
+static void on_round(struct loop_timer *t)
+{
+	struct agent *a = container_of(t, struct agent, round_timer);
+
+	loop_timer_stop(&a->early_timer);
+	round_now(a);
+	schedule(a);
+}
+
+static void on_early(struct loop_timer *t)
+{
+	struct agent *a = container_of(t, struct agent, early_timer);
+
+	/* Not worth it shortly before a round of the grid. */
+	if (a->grid_ns - clock_monotonic_ns() > FIRST_ROUND_NS)
+		round_now(a);
+}
+
+/* Starting. */
+
+static int load_config(const struct agent_options *options, struct config *ret)
+{
+	const char *path = options->config_path;
+	struct config_problems problems = {0};
+	struct error err = {0};
+
+	if (!path && access(DEFAULT_CONFIG, F_OK) == 0)
+		path = DEFAULT_CONFIG;
+	int r = path ? config_load(path, ret, &problems, &err) : config_default(ret, &err);
+
+	agent_log_problems(path, &problems);
+	if (r < 0 && !problems.count)
+		log_error("config", err.message);
+	config_problems_release(&problems);
+	return r < 0 ? EXIT_USAGE : EXIT_OK;
+}
+
+static void setup_log(const struct agent *a)
+{
+	const struct agent_options *o = &a->options;
+	enum log_level level = a->config.log.level;
+	enum log_format format = a->config.log.format;
+
+	log_setup(o->log_level_given ? o->log_level : level,
+		o->log_format_given ? o->log_format : format);
+}
+
+static int new_profiler(struct agent *a, struct error *err)
+{
+	const struct ebpf_options *o = &a->config.ebpf;
+	struct profiler_options options = {
+		.sample_rate = o->sample_rate,
+		.user_stacks = o->collect_user_profile,
+		.kernel_stacks = o->collect_kernel_profile,
+		.self_pid = o->profile_self ? 0 : (uint32_t)getpid(),
+		.proc = "/proc",
+		.sys = "/sys",
+	};
+	int r = profiler_new(a->loop, &options, &profiler_ops, a, &a->profiler, err);
+
+	if (r < 0)
+		return r;
+	a->attribution.profiler = a->profiler;
+	a->collect.profiler = a->profiler;
+	a->collect.sample_rate = o->sample_rate;
+	a->collect.comm = o->comm;
+	return 0;
+}
+
+static int new_symbolizer(struct agent *a, struct error *err)
+{
+	struct symbolizer_options options = {
+		.proc = "/proc",
+		.max_bytes = a->config.ebpf.symbols_max_bytes,
+		.max_processes = a->config.ebpf.max_processes,
+	};
+	int r = symbolizer_new(&options, &a->symbolizer, err);
+
+	a->collect.symbolizer = a->symbolizer;
+	return r;
+}
+
+static void request_stop(struct agent *a, int exit_code)
+{
+	a->exit_code = exit_code;
+	loop_stop(a->loop);
+}
+
+static void on_drain(struct loop_timer *t)
+{
+	struct agent *a = container_of(t, struct agent, drain_timer);
+	struct write_stats stats;
+	uint64_t left = 0;
+
+	if (!writer_idle(a->writer) && clock_monotonic_ns() - a->last_round_ns < DRAIN_NS) {
+		loop_timer_start(&a->drain_timer, 20 * NSEC_PER_MSEC);
+		return;
+	}
+	for (size_t i = 0; i < writer_endpoint_count(a->writer); i++) {
+		writer_stats(a->writer, i, &stats);
+		left += stats.pending;
+	}
+	if (left)
+		log_warn("export", "stopping with profiles that could not be delivered",
+			LOG_INT("profiles", left));
+	request_stop(a, EXIT_OK);
+}
+
+static void begin_stop(struct agent *a)
+{
+	if (a->stopping) {
+		log_warn("agent", "stopping at once, on a second signal");
+		request_stop(a, EXIT_OK);
+		return;
+	}
+	a->stopping = true;
+	log_info("agent", "stopping: delivering the last interval");
+	loop_timer_stop(&a->round_timer);
+	loop_timer_stop(&a->early_timer);
+	round_now(a);
+	writer_drain(a->writer);
+	loop_timer_start(&a->drain_timer, 0);
+}
+
+/* Reload. */
+
+static bool needs_new_profiler(const struct ebpf_options *a, const struct ebpf_options *b)
+{
+	return a->sample_rate != b->sample_rate ||
+		a->collect_user_profile != b->collect_user_profile ||
+		a->collect_kernel_profile != b->collect_kernel_profile ||
+		a->profile_self != b->profile_self;
+}
+
+static int replace_writer(struct agent *a, struct config *next, struct error *err)
+{
+	struct writer *w;
+	int r = writer_new(a->loop, a->http, &next->write, &writer_ops, a, &w, err);
+
+	if (r < 0)
+		return r;
+	if (a->old_writer)
+		writer_free(a->old_writer);
+	a->old_writer = a->writer;
+	a->writer = w;
+	return 0;
+}
+
+static int replace_profiler(struct agent *a, struct error *err)
+{
+	profiler_free(a->profiler);
+	a->profiler = NULL;
+	attribution_release(&a->attribution);
+	attribution_init(&a->attribution, discover_targets(a->discover));
+	int r = new_profiler(a, err);
+
+	return r < 0 ? r : profiler_start(a->profiler, err);
+}
+
+/* Tells the profiler of all targets again, after their verdicts may have changed. */
+static void sync_targets(struct agent *a)
+{
+	list_for_each(n, &discover_targets(a->discover)->targets) {
+		const struct target *t = list_entry(n, struct target, in_table);
+		uint32_t pid = target_selector_of(&t->labels).pid;
+
+		if (pid)
+			profiler_set_pid(a->profiler, pid,
+				!t->gone && t->verdict == TARGET_PROFILED);
+	}
+	attribution_changed(&a->attribution, NULL);
+}
+
+/* The interval so far is finished under the old rules first, so nothing of it is lost or renamed. */
+static int apply(struct agent *a, struct config *next, struct error *err)
+{
+	bool new_profile = needs_new_profiler(&a->config.ebpf, &next->ebpf);
+
+	round_now(a);
+	int r = replace_writer(a, next, err);
+
+	if (r < 0)
+		return r;
+	r = discover_apply(a->discover, next, err);
+	if (r < 0)
+		return r;
+	config_release(&a->config);
+	a->config = *next;
+	*next = (struct config){0};
+	a->collect.comm = a->config.ebpf.comm;
+	if (new_profile) {
+		r = replace_profiler(a, err);
+		if (r < 0)
+			return r;
+	}
+	sync_targets(a);
+	return 0;
+}
+
+static void reload(struct agent *a)
+{
+	struct config next = {0};
+	struct error err = {0};
+
+	if (a->stopping)
+		return;
+	if (load_config(&a->options, &next) != EXIT_OK) {
+		log_error("config", "the configuration has mistakes; the one in force stays");
+		return;
+	}
+	if (apply(a, &next, &err) < 0) {
+		log_error("config", "the configuration cannot be applied",
+			LOG_STR("reason", err.message));
+		config_release(&next);
+		if (!a->profiler)
+			request_stop(a, EXIT_FAILED);
+		return;
+	}
+	setup_log(a);
+	schedule(a);
+	log_info("config", "new configuration in force",
+		LOG_STR("config", a->config.path ? a->config.path : "none (defaults)"),
+		LOG_INT("rules", relabel_rules_count(discover_rules(a->discover))));
+}
+
+static void on_signal(struct loop_signal *s, int signo)
+{
+	struct agent *a = container_of(s, struct agent, signals);
+
+	if (signo == SIGHUP)
+		reload(a);
+	else
+		begin_stop(a);
+}
+
+static int start_rooms(struct agent *a, struct error *err)
+{
+	int r = discover_new(a->loop, a->http, &discover_ops, a, &a->discover);
+
+	if (r < 0)
+		return r;
+	attribution_init(&a->attribution, discover_targets(a->discover));
+	r = new_profiler(a, err);
+	if (r < 0)
+		return r;
+	a->collect.attribution = &a->attribution;
+	r = new_symbolizer(a, err);
+	if (r < 0)
+		return r;
+	agent_log_start(&a->config);
+	r = writer_new(a->loop, a->http, &a->config.write, &writer_ops, a, &a->writer, err);
+	if (r < 0)
+		return r;
+	return 0;
+}
+
+int agent_new(const struct agent_options *options, struct agent **ret)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
+	struct agent *a = xcalloc(1, sizeof(*a));
+	struct error err = {0};
+
+	a->options = *options;
+	target_news_init(&a->news);
+	attribution_init(&a->attribution, NULL);
+	collect_init(&a->collect);
+	log_setup(options->log_level, options->log_format);
+	int code = load_config(options, &a->config);
+
+	if (code != EXIT_OK) {
+		agent_free(a);
+		return code;
+	}
+	setup_log(a);
+	a->signals.on_signal = on_signal;
+	int r = loop_new(&a->loop);
+
+	if (r == 0)
+		r = loop_watch_signals(a->loop, &a->signals, signals);
+	if (r == 0)
+		r = http_new(a->loop, &a->http, &err);
+	if (r == 0)
+		r = start_rooms(a, &err);
+	if (r < 0) {
+		log_error("agent", err.message[0] ? err.message : strerror(-r));
+		agent_free(a);
+		return exit_code_of(r);
+	}
+	loop_timer_init(a->loop, &a->round_timer, on_round);
+	loop_timer_init(a->loop, &a->early_timer, on_early);
+	loop_timer_init(a->loop, &a->drain_timer, on_drain);
+	*ret = a;
+	return EXIT_OK;
+}
+
+int agent_run(struct agent *a)
+{
+	struct error err = {0};
+	int r = discover_apply(a->discover, &a->config, &err);
+
+	if (r == 0)
+		r = profiler_start(a->profiler, &err);
+	if (r < 0) {
+		log_error("agent", err.message);
+		return exit_code_of(r);
+	}
+	log_info("profiler", "sampling all CPUs", LOG_INT("cpus", sysconf(_SC_NPROCESSORS_ONLN)),
+		LOG_INT("hz", a->config.ebpf.sample_rate));
+	collect_start(&a->collect);
+	a->last_round_ns = clock_monotonic_ns();
+	a->grid_ns = a->last_round_ns + FIRST_ROUND_NS;
+	loop_timer_start_at(&a->round_timer, a->grid_ns);
+	memory_trim();
+	memory_drop_startup_pages();
+	r = loop_run(a->loop);
+	if (r < 0) {
+		log_error("agent", "the event loop failed", LOG_STR("reason", strerror(-r)));
+		return EXIT_FAILED;
+	}
+	return a->exit_code;
+}
+
+void agent_free(struct agent *a)
+{
+	if (!a)
+		return;
+	collect_release(&a->collect);
+	writer_free(a->old_writer);
+	writer_free(a->writer);
+	discover_free(a->discover);
+	attribution_release(&a->attribution);
+	profiler_free(a->profiler);
+	symbolizer_free(a->symbolizer);
+	if (a->http)
+		http_free(a->http);
+	loop_free(a->loop);
+	config_release(&a->config);
+	target_news_release(&a->news);
+	free(a);
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A sample of a container that no source has told of yet is not thrown away: a container may run for
+ * some milliseconds before the Engine's event arrives. It is carried over and judged again one round
+ * later; then it counts as unknown. The copies are bounded.
+ */
+#include "collect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+
+#define MAX_CARRIED 4096 /* stacks; 2 KiB each at most, 8 MiB in the worst case */
+
+struct profile {
+	struct hashmap_entry entry;
+	struct target *target;
+	struct pprof *pprof;
+};
+
+struct carried {
+	struct list_node node;
+	struct profiler_sample sample;
+	uint64_t ips[]; /* kernel, then user */
+};
+
+static bool profile_is(const struct hashmap_entry *e, const void *key)
+{
+	return container_of(e, struct profile, entry)->target == key;
+}
+
+void collect_init(struct collect *c)
+{
+	*c = (struct collect){.comm = COMM_STACKFRAME};
+	hashmap_init(&c->profiles, profile_is);
+	list_init(&c->carried);
+	list_init(&c->carrying);
+	c->frames = xcalloc(2 * PROFILER_MAX_FRAMES, sizeof(struct frame));
+}
+
+static void free_carried(struct list_node *list)
+{
+	list_for_each_safe(n, list) {
+		list_remove(n);
+		free(list_entry(n, struct carried, node));
+	}
+}
+
+void collect_release(struct collect *c)
+{
+	collect_flush(c, NULL, NULL);
+	hashmap_release(&c->profiles);
+	free_carried(&c->carried);
+	free_carried(&c->carrying);
+	free(c->frames);
+}
+
+void collect_start(struct collect *c)
+{
+	c->start_real_ns = clock_realtime_ns();
+	c->start_mono_ns = clock_monotonic_ns();
+}
+
+static struct pprof *profile_of(struct collect *c, struct target *t)
+{
+	uint64_t hash = hash_u64((uintptr_t)t);
+	struct hashmap_entry *e = hashmap_get(&c->profiles, hash, t);
+
+	if (e)
+		return container_of(e, struct profile, entry)->pprof;
+	struct profile *p = xcalloc(1, sizeof(*p));
+
+	p->target = t;
+	p->pprof = pprof_new(&(struct pprof_options){
+		.time_ns = c->start_real_ns,
+		.period_ns = NSEC_PER_SEC / c->sample_rate,
+	});
+	hashmap_add(&c->profiles, &p->entry, hash);
+	return p->pprof;
+}
+
+static void count_quality(struct collect *c, const struct profiler_sample *s, size_t frame_count)
+{
+	uint64_t named = 0;
+
+	for (size_t i = 0; i < frame_count; i++)
+		named += c->frames[i].function != NULL;
+	c->quality.frames += frame_count * s->count;
+	c->quality.frames_named += named * s->count;
+	if (s->user_count) {
+		c->quality.user_stacks += s->count;
+		c->quality.user_truncated += s->user_truncated ? s->count : 0;
+	}
+}
+
+static void add(struct collect *c, const struct profiler_sample *s, struct target *t)
+{
+	char comm[sizeof(s->comm) + 1];
+	size_t count = s->kernel_count + s->user_count;
+
+	memcpy(comm, s->comm, sizeof(s->comm));
+	comm[sizeof(s->comm)] = '\0';
+	symbolizer_kernel(c->symbolizer, s->kernel_ips, s->kernel_count, c->frames);
+	symbolizer_user(c->symbolizer, &s->process, s->user_ips, s->user_count, s->user_leaf_exact,
+		c->frames + s->kernel_count);
+	pprof_add(profile_of(c, t),
+		&(struct pprof_sample){
+			.frames = c->frames,
+			.frame_count = count,
+			.root = c->comm == COMM_STACKFRAME ? comm : NULL,
+			.truncated = s->user_truncated,
+			.count = s->count,
+		});
+	count_quality(c, s, count);
+	t->samples += s->count;
+	c->tally->exported += s->count;
+}
+
+static void carry(struct collect *c, const struct profiler_sample *s)
+{
+	size_t count = s->kernel_count + s->user_count;
+
+	if (c->carried_count >= MAX_CARRIED) {
+		c->tally->unknown += s->count;
+		return;
+	}
+	struct carried *k = xmalloc(sizeof(*k) + count * sizeof(uint64_t));
+
+	k->sample = *s;
+	k->sample.kernel_ips = k->ips;
+	k->sample.user_ips = k->ips + s->kernel_count;
+	memcpy(k->ips, s->kernel_ips, s->kernel_count * sizeof(uint64_t));
+	memcpy(k->ips + s->kernel_count, s->user_ips, s->user_count * sizeof(uint64_t));
+	list_append(&c->carrying, &k->node);
+	c->carried_count++;
+	c->tally->carried_out += s->count;
+}
+
+static void take(struct collect *c, const struct profiler_sample *s, bool last_chance)
+{
+	struct target *t;
+
+	switch (attribution_of(c->attribution, s, &t)) {
+	case ATTRIBUTED:
+		add(c, s, t);
+		break;
+	case ATTRIBUTED_DROPPED:
+		c->tally->filtered += s->count;
+		break;
+	case ATTRIBUTED_UNKNOWN:
+		if (last_chance)
+			c->tally->unknown += s->count;
+		else
+			carry(c, s);
+		break;
+	}
+}
+
+static void on_sample(void *ctx, const struct profiler_sample *s)
+{
+	take(ctx, s, false);
+}
+
+static void take_carried(struct collect *c)
+{
+	list_for_each_safe(n, &c->carried) {
+		struct carried *k = list_entry(n, struct carried, node);
+
+		c->tally->carried_in += k->sample.count;
+		take(c, &k->sample, true);
+		list_remove(n);
+		free(k);
+	}
+	c->carried_count = 0;
+}
+
+static void move_all(struct list_node *from, struct list_node *to)
+{
+	list_for_each_safe(n, from) {
+		list_remove(n);
+		list_append(to, n);
+	}
+}
+
+int collect_round(struct collect *c, struct collect_tally *ret, struct error *err)
+{
+	struct profiler_tally kernel = {0};
+
+	*ret = (struct collect_tally){0};
+	c->tally = ret;
+	take_carried(c);
+	int r = profiler_round(c->profiler, on_sample, c, &kernel, err);
+
+	move_all(&c->carrying, &c->carried);
+	symbolizer_end_round(c->symbolizer);
+	c->tally = NULL;
+	ret->ticks = kernel.ticks;
+	ret->idle = kernel.idle;
+	ret->filtered += kernel.filtered;
+	memcpy(ret->lost, kernel.lost, sizeof(ret->lost));
+	ret->duration_ns = kernel.end_ns - kernel.start_ns;
+	return r;
+}
+
+void collect_flush(struct collect *c,
+	void (*on_profile)(void *ctx, struct target *t, struct pprof *profile), void *ctx)
+{
+	int64_t duration = clock_monotonic_ns() - c->start_mono_ns;
+
+	hashmap_for_each(e, &c->profiles) {
+		struct profile *p = container_of(e, struct profile, entry);
+
+		hashmap_remove(&c->profiles, e);
+		pprof_set_duration(p->pprof, duration);
+		if (on_profile)
+			on_profile(ctx, p->target, p->pprof);
+		else
+			pprof_free(p->pprof);
+		free(p);
+	}
+	collect_start(c);
+}

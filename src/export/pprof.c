@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A profile under construction is five arrays that refer to one another by index, each with a table
+ * that finds equal elements; nothing in it points outside, so that modules and names may go away as
+ * soon as pprof_add() returns.
+ *
+ *	stacks     | first, depth, ticks | ...          equal lists of frames are one stack
+ *	               |
+ *	frames     | 7 | 3 | 0 | ... (leaf first)       numbers of locations
+ *	             |
+ *	locations  | mapping, address, function | ...   a place in the code, by (module, address, name)
+ *	               |                  |
+ *	mappings   | path, build id |  functions | name |     strings by their number
+ *
+ * A new stack is written behind the last frame first and looked up there: where an equal one exists,
+ * the end of frames[] simply does not move.
+ */
+#include "export/pprof.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "export/pprof_tables.h"
+
+/* "module+0x" and 16 digits; module names are last components of paths, 255 bytes at most. */
+#define NAMELESS_MAX 288
+
+/* The element after the last one of an array that has room for it afterwards. */
+#define array_next(array, count, capacity)                                                         \
+	({                                                                                         \
+		if ((count) == (capacity)) {                                                       \
+			(capacity) = grow_capacity(capacity, (count) + 1);                         \
+			(array) = xreallocarray(array, capacity, sizeof((array)[0]));              \
+		}                                                                                  \
+		&(array)[(count)++];                                                               \
+	})
+
+static uint32_t add_string(struct pprof *p, const char *s)
+{
+	return string_table_add(&p->strings, s, strlen(s));
+}
+
+struct pprof *pprof_new(const struct pprof_options *options)
+{
+	struct pprof *p = xcalloc(1, sizeof(*p));
+
+	p->options = *options;
+	string_table_init(&p->strings);
+	p->cpu = add_string(p, "cpu");
+	p->nanoseconds = add_string(p, "nanoseconds");
+	return p;
+}
+
+void pprof_free(struct pprof *p)
+{
+	if (!p)
+		return;
+	string_table_release(&p->strings);
+	free(p->mappings);
+	free(p->functions);
+	free(p->locations);
+	free(p->stacks);
+	free(p->frames);
+	dedup_release(&p->mapping_dedup);
+	dedup_release(&p->function_dedup);
+	dedup_release(&p->location_dedup);
+	dedup_release(&p->stack_dedup);
+	free(p);
+}
+
+uint64_t pprof_total(const struct pprof *p)
+{
+	return p->total;
+}
+
+size_t pprof_sample_count(const struct pprof *p)
+{
+	return p->stack_count;
+}
+
+const struct pprof_options *pprof_get_options(const struct pprof *p)
+{
+	return &p->options;
+}
+
+void pprof_set_duration(struct pprof *p, int64_t duration_ns)
+{
+	p->options.duration_ns = duration_ns;
+}
+
+/* What the dedup tables compare: a candidate and the profile that holds the others. */
+struct key {
+	const struct pprof *p;
+	uint32_t id; /* of a module, a function's name, a depth */
+	const struct pprof_location *location;
+	const uint32_t *frames;
+};
+
+static bool same_mapping(const void *key, uint32_t i)
+{
+	const struct key *k = key;
+
+	return k->p->mappings[i].module_id == k->id;
+}
+
+static uint32_t add_mapping(struct pprof *p, const struct module *m)
+{
+	struct key key = {.p = p, .id = m->id};
+	uint64_t hash = hash_u64(m->id);
+	uint32_t i = dedup_find(&p->mapping_dedup, hash, same_mapping, &key);
+
+	if (i != DEDUP_NONE)
+		return i;
+	i = (uint32_t)p->mapping_count;
+	*array_next(p->mappings, p->mapping_count, p->mapping_capacity) = (struct pprof_mapping){
+		.module_id = m->id,
+		.path = add_string(p, m->path),
+		.name = add_string(p, m->name),
+		.build_id = add_string(p, m->build_id),
+		.start = m->start,
+		.end = m->end,
+		.file_offset = m->file_offset,
+		.kind = m->kind,
+	};
+	dedup_add(&p->mapping_dedup, hash, i);
+	return i;
+}
+
+static bool same_function(const void *key, uint32_t i)
+{
+	const struct key *k = key;
+
+	return k->p->functions[i] == k->id;
+}
+
+static uint32_t add_function(struct pprof *p, const char *name)
+{
+	struct key key = {.p = p, .id = add_string(p, name)};
+	uint64_t hash = hash_u64(key.id);
+	uint32_t i = dedup_find(&p->function_dedup, hash, same_function, &key);
+
+	if (i != DEDUP_NONE)
+		return i;
+	i = (uint32_t)p->function_count;
+	*array_next(p->functions, p->function_count, p->function_capacity) = key.id;
+	dedup_add(&p->function_dedup, hash, i);
+	return i;
+}
+
+static bool same_location(const void *key, uint32_t i)
+{
+	const struct key *k = key;
+	const struct pprof_location *l = &k->p->locations[i];
+
+	return l->address == k->location->address && l->mapping == k->location->mapping &&
+		l->function == k->location->function;
+}
+
+static uint32_t add_location(struct pprof *p, const struct pprof_location *location)
+{
+	struct key key = {.p = p, .location = location};
+	uint64_t hash = hash_combine(hash_combine(location->mapping, location->function),
+		location->address);
+	uint32_t i = dedup_find(&p->location_dedup, hash, same_location, &key);
+
+	if (i != DEDUP_NONE)
+		return i;
+	i = (uint32_t)p->location_count;
+	*array_next(p->locations, p->location_count, p->location_capacity) = *location;
+	dedup_add(&p->location_dedup, hash, i);
+	return i;
+}
+
+static uint32_t add_frame(struct pprof *p, const struct frame *frame)
+{
+	struct pprof_location location = {
+		.address = frame->address,
+		.mapping = add_mapping(p, frame->module),
+	};
+
+	if (frame->function && *frame->function) {
+		location.function = add_function(p, frame->function);
+		p->mappings[location.mapping].has_functions = true;
+	} else {
+		char name[NAMELESS_MAX];
+
+		snprintf(name, sizeof(name), "%.255s+0x%" PRIx64, frame->module->name,
+			frame->address);
+		location.function = add_function(p, name);
+	}
+	return add_location(p, &location);
+}
+
+static uint32_t add_synthetic(struct pprof *p, const char *name)
+{
+	struct pprof_location location = {
+		.mapping = NO_MAPPING,
+		.function = add_function(p, name),
+	};
+
+	return add_location(p, &location);
+}
+
+static bool same_stack(const void *key, uint32_t i)
+{
+	const struct key *k = key;
+	const struct pprof_stack *s = &k->p->stacks[i];
+
+	return s->depth == k->id &&
+		memcmp(&k->p->frames[s->first], k->frames, s->depth * sizeof(k->frames[0])) == 0;
+}
+
+/* The stack whose frames stand at the end of frames[], from `first` on. */
+static struct pprof_stack *add_stack(struct pprof *p, size_t first)
+{
+	struct key key = {
+		.p = p,
+		.id = (uint32_t)(p->frame_count - first),
+		.frames = &p->frames[first],
+	};
+	uint64_t hash = hash_bytes(key.frames, key.id * sizeof(key.frames[0]));
+	uint32_t i = dedup_find(&p->stack_dedup, hash, same_stack, &key);
+
+	if (i != DEDUP_NONE) {
+		p->frame_count = first;
+		return &p->stacks[i];
+	}
+	dedup_add(&p->stack_dedup, hash, (uint32_t)p->stack_count);
+	struct pprof_stack *stack = array_next(p->stacks, p->stack_count, p->stack_capacity);
+
+	*stack = (struct pprof_stack){.first = first, .depth = key.id};
+	return stack;
+}
+
+static void push_frame(struct pprof *p, uint32_t location)
+{
+	*array_next(p->frames, p->frame_count, p->frame_capacity) = location;
+}
+
+void pprof_add(struct pprof *p, const struct pprof_sample *sample)
+{
+	size_t first = p->frame_count;
+	size_t depth = MIN(sample->frame_count, (size_t)PPROF_MAX_DEPTH);
+	bool rooted = sample->root && *sample->root;
+
+	if (!sample->count)
+		return;
+	for (size_t i = 0; i < depth; i++)
+		push_frame(p, add_frame(p, &sample->frames[i]));
+	if (sample->truncated || depth < sample->frame_count)
+		push_frame(p, add_synthetic(p, "[truncated]"));
+	if (rooted)
+		push_frame(p, add_synthetic(p, sample->root));
+	if (p->frame_count == first)
+		push_frame(p, add_synthetic(p, "[no stack]"));
+	add_stack(p, first)->ticks += sample->count;
+	p->total += sample->count;
+}
+
+static uint32_t merge_mapping(struct pprof *into, const struct pprof *from, uint32_t i)
+{
+	if (i == NO_MAPPING)
+		return NO_MAPPING;
+	const struct pprof_mapping *m = &from->mappings[i];
+	uint32_t merged = add_mapping(into,
+		&(struct module){
+			.id = m->module_id,
+			.kind = m->kind,
+			.path = string_table_get(&from->strings, m->path),
+			.name = string_table_get(&from->strings, m->name),
+			.build_id = string_table_get(&from->strings, m->build_id),
+			.start = m->start,
+			.end = m->end,
+			.file_offset = m->file_offset,
+		});
+
+	into->mappings[merged].has_functions |= m->has_functions;
+	return merged;
+}
+
+static uint32_t merge_location(struct pprof *into, const struct pprof *from, uint32_t i)
+{
+	const struct pprof_location *l = &from->locations[i];
+	const char *name = string_table_get(&from->strings, from->functions[l->function]);
+	struct pprof_location merged = {
+		.address = l->address,
+		.mapping = merge_mapping(into, from, l->mapping),
+		.function = add_function(into, name),
+	};
+
+	return add_location(into, &merged);
+}
+
+void pprof_merge(struct pprof *into, const struct pprof *from, const char *root)
+{
+	for (size_t i = 0; i < from->stack_count; i++) {
+		const struct pprof_stack *stack = &from->stacks[i];
+		size_t first = into->frame_count;
+
+		for (uint32_t k = 0; k < stack->depth; k++)
+			push_frame(into,
+				merge_location(into, from, from->frames[stack->first + k]));
+		push_frame(into, add_synthetic(into, root));
+		add_stack(into, first)->ticks += stack->ticks;
+	}
+	into->total += from->total;
+}
+
+static struct pprof_frame visible_frame(const struct pprof *p, uint32_t i)
+{
+	const struct pprof_location *l = &p->locations[i];
+	struct pprof_frame frame = {
+		.name = string_table_get(&p->strings, p->functions[l->function]),
+		.module = "",
+	};
+
+	if (l->mapping != NO_MAPPING) {
+		frame.module = string_table_get(&p->strings, p->mappings[l->mapping].name);
+		frame.kernel = p->mappings[l->mapping].kind == MODULE_KERNEL;
+	}
+	return frame;
+}
+
+void pprof_visit(const struct pprof *p, pprof_visit_fn visit, void *ctx)
+{
+	struct pprof_frame frames[PPROF_MAX_DEPTH + 2];
+
+	for (size_t i = 0; i < p->stack_count; i++) {
+		const struct pprof_stack *s = &p->stacks[i];
+
+		for (uint32_t k = 0; k < s->depth; k++)
+			frames[k] = visible_frame(p, p->frames[s->first + k]);
+		visit(ctx, frames, s->depth, s->ticks);
+	}
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a profile under construction consists of; shared by pprof.c, which fills it, and pprof_encode.c. */
+#ifndef EXPORT_PPROF_TABLES_H
+#define EXPORT_PPROF_TABLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export/dedup.h"
+#include "export/pprof.h"
+#include "export/string_table.h"
+
+/* The mapping of a synthetic frame. */
+#define NO_MAPPING UINT32_MAX
+
+struct pprof_mapping {
+	uint32_t module_id;
+	uint32_t path, name, build_id; /* strings */
+	uint64_t start, end, file_offset;
+	enum module_kind kind;
+	bool has_functions;
+};
+
+struct pprof_location {
+	uint64_t address;
+	uint32_t mapping; /* or NO_MAPPING */
+	uint32_t function;
+};
+
+struct pprof_stack {
+	size_t first; /* in frames[] */
+	uint32_t depth;
+	uint64_t ticks;
+};
+
+struct pprof {
+	struct pprof_options options;
+	uint64_t total; /* ticks */
+	struct string_table strings;
+	uint32_t cpu, nanoseconds; /* strings: the type and unit of all values */
+	struct pprof_mapping *mappings;
+	uint32_t *functions; /* their names, strings */
+	struct pprof_location *locations;
+	struct pprof_stack *stacks;
+	uint32_t *frames; /* locations of all stacks one after the other, leaf first */
+	size_t mapping_count, mapping_capacity;
+	size_t function_count, function_capacity;
+	size_t location_count, location_capacity;
+	size_t stack_count, stack_capacity;
+	size_t frame_count, frame_capacity;
+	struct dedup mapping_dedup, function_dedup, location_dedup, stack_dedup;
+};
+
+#endif

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the files of the RE2 parser share: the place in the pattern, and how they say no. */
+#ifndef RELABEL_RE2_SCAN_H
+#define RELABEL_RE2_SCAN_H
+
+#include "relabel/re2.h"
+
+struct re2_scan {
+	const char *pos, *end; /* what is still to be read */
+	unsigned flags; /* enum re2_flag */
+	struct re2 *re;
+	/* The first refusal. */
+	const char *reason; /* NULL: none */
+	const char *hint; /* NULL: none */
+	const char *from, *to; /* the text at fault, within the pattern; from NULL: the whole */
+};
+
+/* Records a refusal of the text [from, scan->pos) and returns -EINVAL. */
+int re2_refuse(struct re2_scan *scan, const char *reason, const char *from, const char *hint);
+
+/* Reads one code point. */
+int re2_scan_rune(struct re2_scan *scan, uint32_t *ret) MUST_CHECK;
+/* Reads one escaped character; the backslash is at scan->pos. */
+int re2_scan_escape(struct re2_scan *scan, uint32_t *ret) MUST_CHECK;
+
+struct re2_class *re2_class_new(void);
+void re2_class_free(struct re2_class *class);
+/* Reads [...]; the bracket is at scan->pos. */
+int re2_scan_brackets(struct re2_scan *scan, struct re2_class *class) MUST_CHECK;
+/* Reads \d, \pN, \p{Greek} and the like, if that is what is at scan->pos: *ret_found. */
+int re2_scan_class_escape(struct re2_scan *scan, struct re2_class *class, bool *ret_found) MUST_CHECK;
+
+static inline size_t re2_scan_left(const struct re2_scan *scan)
+{
+	return (size_t)(scan->end - scan->pos);
+}
+
+/* The byte `ahead` of the place, or 0 at the end. */
+static inline char re2_scan_peek(const struct re2_scan *scan, size_t ahead)
+{
+	return ahead < re2_scan_left(scan) ? scan->pos[ahead] : '\0';
+}
+
+#endif

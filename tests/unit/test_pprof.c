@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unit/unit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <zlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "export/pprof.h"
+#include "export/string_table.h"
+#include "unit/protobuf_reader.h"
+
+#define PERIOD INT64_C(10309278)
+
+static const struct pprof_options options = {
+	.time_ns = INT64_C(1767323045678000000),
+	.duration_ns = 15 * NSEC_PER_SEC,
+	.period_ns = PERIOD,
+};
+static const struct module libc = {
+	.kind = MODULE_FILE,
+	.id = 7,
+	.path = "/usr/lib/libc.so.6",
+	.name = "libc.so.6",
+	.build_id = "c0ffee",
+	.start = 0x26000,
+	.end = 0x17b000,
+	.file_offset = 0x26000,
+};
+static const struct module web = {
+	.kind = MODULE_FILE,
+	.id = 9,
+	.path = "/srv/web",
+	.name = "web",
+	.build_id = "",
+	.start = 0x1000,
+	.end = 0x9000,
+	.file_offset = 0x1000,
+};
+static const struct module kernel = {
+	.kind = MODULE_KERNEL,
+	.id = 1,
+	.path = "[kernel]",
+	.name = "[kernel]",
+	.build_id = "",
+};
+
+static const struct frame in_memcpy = {&libc, 0x30010, "memcpy"};
+static const struct frame in_read = {&kernel, 0xffffffff81000010, "vfs_read"};
+static const struct frame in_work = {&web, 0x2010, "work"};
+static const struct frame in_main = {&web, 0x2100, "main"};
+static const struct frame nameless = {&web, 0x2222, NULL};
+
+/* One encoded profile and what refers to what in it. */
+struct decoded {
+	struct strbuf bytes;
+	struct reader profile;
+};
+
+static void decode(struct decoded *d, const struct pprof *p)
+{
+	d->bytes = STRBUF_INIT;
+	pprof_encode(p, &d->bytes);
+	d->profile = reader_of(d->bytes.buf, d->bytes.len);
+}
+
+static char *string_at(const struct decoded *d, uint64_t number)
+{
+	return reader_string(get_field(d->profile, 6, number).bytes);
+}
+
+/* The element with that id; ids are fields 1 of mappings (3), locations (4), functions (5). */
+static struct reader element(const struct decoded *d, unsigned field, uint64_t id)
+{
+	struct reader r = d->profile;
+	struct field f;
+
+	while (read_field(&r, &f))
+		if (f.number == field && get_uint(f.bytes, 1) == id)
+			return f.bytes;
+	ck_abort_msg("no element %u with id %" PRIu64, field, id);
+	return r;
+}
+
+static char *location_name(const struct decoded *d, uint64_t id)
+{
+	struct reader line = get_field(element(d, 4, id), 4, 0).bytes;
+
+	return string_at(d, get_uint(element(d, 5, get_uint(line, 1)), 2));
+}
+
+/* "leaf;...;root value" of the sample. */
+static char *sample_text(const struct decoded *d, size_t index)
+{
+	struct reader sample = get_field(d->profile, 2, index).bytes;
+	struct reader ids = get_field(sample, 1, 0).bytes;
+	struct reader values = get_field(sample, 2, 0).bytes;
+	struct strbuf text = STRBUF_INIT;
+
+	while (ids.at < ids.end) {
+		char *name = location_name(d, read_varint(&ids));
+
+		strbuf_addf(&text, "%s%s", text.len ? ";" : "", name);
+		free(name);
+	}
+	strbuf_addf(&text, " %" PRIu64, read_varint(&values));
+	ck_assert_ptr_eq(values.at, values.end);
+	return strbuf_detach(&text);
+}
+
+static void assert_sample(const struct decoded *d, size_t index, const char *expected)
+{
+	char *text = sample_text(d, index);
+
+	ck_assert_str_eq(text, expected);
+	free(text);
+}
+
+static void assert_string(const struct decoded *d, uint64_t number, const char *expected)
+{
+	char *s = string_at(d, number);
+
+	ck_assert_str_eq(s, expected);
+	free(s);
+}
+
+static void add(struct pprof *p, const struct frame *frames, size_t n, uint64_t count)
+{
+	pprof_add(p, &(struct pprof_sample){.frames = frames, .frame_count = n, .count = count});
+}
+
+START_TEST(a_profile_says_what_it_measures)
+{
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+
+	add(p, &in_main, 1, 1);
+	decode(&d, p);
+	ck_assert_uint_eq(count_fields(d.profile, 1), 1);
+	for (unsigned field = 1; field <= 11; field += 10) {
+		struct reader type = get_field(d.profile, field, 0).bytes;
+
+		assert_string(&d, get_uint(type, 1), "cpu");
+		assert_string(&d, get_uint(type, 2), "nanoseconds");
+	}
+	assert_string(&d, 0, "");
+	ck_assert_int_eq((int64_t)get_uint(d.profile, 9), options.time_ns);
+	ck_assert_int_eq((int64_t)get_uint(d.profile, 10), options.duration_ns);
+	ck_assert_int_eq((int64_t)get_uint(d.profile, 12), PERIOD);
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(equal_stacks_are_one_sample_with_the_sum)
+{
+	const struct frame a[] = {in_memcpy, in_work, in_main};
+	const struct frame b[] = {in_work, in_main};
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+
+	add(p, a, 3, 2);
+	add(p, b, 2, 5);
+	add(p, a, 3, 3);
+	add(p, a, 3, 0);
+	ck_assert_uint_eq(pprof_sample_count(p), 2);
+	ck_assert_uint_eq(pprof_total(p), 10);
+	decode(&d, p);
+	ck_assert_uint_eq(count_fields(d.profile, 2), 2);
+	assert_sample(&d, 0, "memcpy;work;main 51546390");
+	assert_sample(&d, 1, "work;main 51546390");
+	ck_assert_uint_eq(count_fields(d.profile, 4), 3);
+	ck_assert_uint_eq(count_fields(d.profile, 5), 3);
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(synthetic_frames_stand_at_the_root)
+{
+	const struct frame stack[] = {in_read, in_main};
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+
+	pprof_add(p,
+		&(struct pprof_sample){.frames = stack,
+			.frame_count = 2,
+			.root = "nginx",
+			.truncated = true,
+			.count = 1});
+	pprof_add(p, &(struct pprof_sample){.root = "", .count = 1});
+	decode(&d, p);
+	assert_sample(&d, 0, "vfs_read;main;[truncated];nginx 10309278");
+	assert_sample(&d, 1, "[no stack] 10309278");
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(the_nameless_are_module_and_address)
+{
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+
+	add(p, &nameless, 1, 1);
+	add(p, &(struct frame){&web, 0x2223, ""}, 1, 1);
+	decode(&d, p);
+	assert_sample(&d, 0, "web+0x2222 10309278");
+	assert_sample(&d, 1, "web+0x2223 10309278");
+	ck_assert_uint_eq(get_uint(element(&d, 4, 1), 3), 0x2222);
+	ck_assert_uint_eq(get_uint(element(&d, 3, 1), 7), 0);
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(mappings_carry_the_module_and_the_program_comes_first)
+{
+	const struct frame stack[] = {in_read, in_memcpy, in_main};
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+
+	add(p, stack, 3, 1);
+	decode(&d, p);
+	ck_assert_uint_eq(count_fields(d.profile, 3), 3);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_uint_eq(get_uint(get_field(d.profile, 3, i).bytes, 1), i + 1);
+	assert_string(&d, get_uint(element(&d, 3, 1), 5), "/srv/web");
+	struct reader leaf = element(&d, 4, 2);
+	struct reader mapping = element(&d, 3, get_uint(leaf, 2));
+
+	ck_assert_uint_eq(get_uint(leaf, 3), 0x30010);
+	assert_string(&d, get_uint(mapping, 5), "/usr/lib/libc.so.6");
+	assert_string(&d, get_uint(mapping, 6), "c0ffee");
+	ck_assert_uint_eq(get_uint(mapping, 2), 0x26000);
+	ck_assert_uint_eq(get_uint(mapping, 3), 0x17b000);
+	ck_assert_uint_eq(get_uint(mapping, 4), 0x26000);
+	ck_assert_uint_eq(get_uint(mapping, 7), 1);
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(every_string_is_repaired_and_bounded)
+{
+	char *huge = xmalloc(STRING_MAX + 100);
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+
+	memset(huge, 'x', STRING_MAX + 99);
+	memcpy(huge + STRING_MAX - 4, "\xe2\x82\xac", 3);
+	huge[STRING_MAX + 99] = '\0';
+	add(p,
+		&(struct frame){&web, 1,
+			"a\xff\xfe"
+			"b"},
+		1, 1);
+	add(p, &(struct frame){&web, 2, huge}, 1, 1);
+	decode(&d, p);
+	assert_sample(&d, 0, "a" UTF8_REPLACEMENT UTF8_REPLACEMENT "b 10309278");
+	for (size_t i = 0; i < count_fields(d.profile, 6); i++) {
+		char *s = string_at(&d, i);
+
+		ck_assert(utf8_valid(s, strlen(s)));
+		ck_assert_uint_le(strlen(s), STRING_MAX);
+		free(s);
+	}
+	char *name = location_name(&d, 2);
+
+	ck_assert_uint_eq(strlen(name), STRING_MAX - 1);
+	ck_assert_str_eq(name + STRING_MAX - 4, "...");
+	free(name);
+	free(huge);
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(a_flood_of_long_names_stays_within_bounds)
+{
+	struct pprof *p = pprof_new(&options);
+	struct strbuf out = STRBUF_INIT;
+	char name[STRING_MAX];
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(name, 9, "%08u", i);
+		name[8] = 'n';
+		add(p, &(struct frame){&web, i, name}, 1, 1);
+	}
+	pprof_encode(p, &out);
+	ck_assert_uint_eq(pprof_total(p), 5000);
+	ck_assert_uint_lt(out.len, STRING_TABLE_FULL + ((size_t)2 << 20));
+	strbuf_release(&out);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(a_stack_too_deep_keeps_its_leaf)
+{
+	size_t n = 2000;
+	struct frame *frames = xcalloc(n, sizeof(*frames));
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+
+	for (size_t i = 0; i < n; i++)
+		frames[i] = (struct frame){&web, i, i ? "deep" : "leaf"};
+	add(p, frames, n, 1);
+	decode(&d, p);
+	char *text = sample_text(&d, 0);
+
+	ck_assert_int_eq(strncmp(text, "leaf;deep;", 10), 0);
+	ck_assert_ptr_nonnull(strstr(text, ";deep;[truncated] "));
+	free(text);
+	free(frames);
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(an_empty_profile_is_still_a_profile)
+{
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+
+	decode(&d, p);
+	ck_assert_uint_eq(count_fields(d.profile, 2), 0);
+	ck_assert_uint_eq(count_fields(d.profile, 1), 1);
+	assert_string(&d, 0, "");
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+/* Few places and shallow stacks, so that many of the 4,000 are equal. */
+START_TEST(nothing_is_lost_or_invented_in_random_profiles)
+{
+	static const char *const names[] = {"a", "b", "c", "d", NULL};
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+	uint64_t sum = 0, decoded_sum = 0;
+
+	srandom(1);
+	for (size_t i = 0; i < 4000; i++) {
+		struct frame frames[12];
+		size_t depth = (size_t)random() % 12;
+
+		for (size_t k = 0; k < depth; k++)
+			frames[k] = (struct frame){random() % 2 ? &web : &libc,
+				(uint64_t)random() % 6, names[random() % 5]};
+		uint64_t count = (uint64_t)random() % 1000;
+
+		add(p, frames, depth, count);
+		sum += count;
+	}
+	decode(&d, p);
+	struct reader profile = d.profile;
+	struct field f;
+
+	while (read_field(&profile, &f)) {
+		if (f.number != 2)
+			continue;
+		struct reader values = get_field(f.bytes, 2, 0).bytes;
+
+		decoded_sum += read_varint(&values);
+	}
+	ck_assert_uint_eq(pprof_total(p), sum);
+	ck_assert_uint_eq(decoded_sum, sum * (uint64_t)PERIOD);
+	ck_assert_uint_eq(count_fields(d.profile, 2), pprof_sample_count(p));
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(gzip_holds_the_same_message)
+{
+	const struct frame stack[] = {in_memcpy, nameless, in_main};
+	struct pprof *p = pprof_new(&options);
+	struct strbuf plain = STRBUF_INIT, packed = STRBUF_INIT;
+	unsigned char unpacked[4096];
+
+	add(p, stack, 3, 4);
+	pprof_encode(p, &plain);
+	pprof_encode_gzip(p, &packed);
+	z_stream z = {
+		.next_in = (unsigned char *)packed.buf,
+		.avail_in = (unsigned)packed.len,
+		.next_out = unpacked,
+		.avail_out = sizeof(unpacked),
+	};
+
+	ck_assert_int_eq(inflateInit2(&z, MAX_WBITS + 16), Z_OK);
+	ck_assert_int_eq(inflate(&z, Z_FINISH), Z_STREAM_END);
+	ck_assert_uint_eq(z.total_out, plain.len);
+	ck_assert_mem_eq(unpacked, plain.buf, plain.len);
+	inflateEnd(&z);
+	strbuf_release(&plain);
+	strbuf_release(&packed);
+	pprof_free(p);
+}
+END_TEST
+
+struct seen {
+	struct strbuf text;
+	const char *first_main;
+};
+
+static void on_stack(void *ctx, const struct pprof_frame *frames, size_t count, uint64_t ticks)
+{
+	struct seen *seen = ctx;
+
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(&seen->text, "%s(%s%s) ", frames[i].name, frames[i].module,
+			frames[i].kernel ? ",k" : "");
+	strbuf_addf(&seen->text, "%" PRIu64 "\n", ticks);
+	if (!seen->first_main)
+		seen->first_main = frames[count - 2].name;
+	else
+		ck_assert_ptr_eq(frames[count - 2].name, seen->first_main);
+}
+
+START_TEST(a_visitor_sees_each_stack_once)
+{
+	const struct frame a[] = {in_read, in_main}, b[] = {nameless, {&web, 0x2104, "main"}};
+	struct pprof *p = pprof_new(&options);
+	struct seen seen = {.text = STRBUF_INIT};
+
+	for (int i = 0; i < 2; i++) {
+		pprof_add(p, &(struct pprof_sample){a, 2, "web", false, 3});
+		pprof_add(p, &(struct pprof_sample){b, 2, "web", false, 1});
+	}
+	pprof_visit(p, on_stack, &seen);
+	ck_assert_str_eq(seen.text.buf,
+		"vfs_read([kernel],k) main(web) web() 6\n"
+		"web+0x2222(web) main(web) web() 2\n");
+	strbuf_release(&seen.text);
+	pprof_free(p);
+}
+END_TEST
+
+UNIT_MAIN("pprof", a_profile_says_what_it_measures, equal_stacks_are_one_sample_with_the_sum,
+	synthetic_frames_stand_at_the_root, the_nameless_are_module_and_address,
+	mappings_carry_the_module_and_the_program_comes_first, every_string_is_repaired_and_bounded,
+	a_flood_of_long_names_stays_within_bounds, a_stack_too_deep_keeps_its_leaf,
+	an_empty_profile_is_still_a_profile, nothing_is_lost_or_invented_in_random_profiles,
+	gzip_holds_the_same_message, a_visitor_sees_each_stack_once)
