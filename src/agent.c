@@ -150,18 +150,19 @@ static void on_profile(void *ctx, struct target *t, struct pprof *profile)
 static void round_now(struct agent *a)
 {
 	struct collect_tally tally;
+	bool complete = discover_complete(a->discover);
 	struct error err = {0};
 	size_t profiled, other;
 
 	a->last_round_ns = clock_monotonic_ns();
-	if (collect_round(&a->collect, &tally, &err) < 0 &&
+	if (collect_round(&a->collect, complete, &tally, &err) < 0 &&
 		log_limit_allow(&a->round_error_limit, 3600 * NSEC_PER_SEC, NULL))
 		log_error("profiler", "an interval could not be read whole",
 			LOG_STR("reason", err.message));
 	collect_flush(&a->collect, on_profile, a);
 	agent_log_round(&tally, &a->loss_limit);
 	discover_end_round(a->discover);
-	attribution_end_round(&a->attribution, discover_complete(a->discover));
+	attribution_end_round(&a->attribution, complete);
 	discover_count(a->discover, &profiled, &other);
 	target_news_tell(&a->news, profiled, other);
 	if (a->old_writer && writer_idle(a->old_writer)) {

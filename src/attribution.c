@@ -169,14 +169,12 @@ static enum cgroup_verdict verdict_of(const struct attribution *a, const char *i
 	return t->verdict == TARGET_PROFILED ? CGROUP_KEEP : CGROUP_DROP;
 }
 
+/* Below a container's root the kernel side inherits; only the root is told of. */
 static void judge(struct attribution *a, struct cgroup *c, enum cgroup_verdict verdict)
 {
 	c->verdict = verdict;
-	/* A leaf below the container's root has no verdict of its own: it inherits. */
-	if (c->key != c->root && verdict != CGROUP_PENDING)
-		profiler_forget_cgroup(a->profiler, c->key);
-	else
-		profiler_set_cgroup(a->profiler, c->key, verdict);
+	if (c->key == c->root)
+		profiler_set_cgroup(a->profiler, c->root, verdict);
 }
 
 static void note(struct attribution *a, cgroup_key key, const struct claim *claim)
@@ -253,6 +251,9 @@ enum attribution_answer attribution_of(const struct attribution *a,
 	} else {
 		const struct cgroup *c = find(a, sample->cgroup);
 
+		/* Recorded while both hierarchies were pending, and the v2 one was the host's. */
+		if (!c && sample->cgroup_v1)
+			c = find(a, sample->cgroup_v1);
 		if (!c)
 			return ATTRIBUTED_DROPPED;
 		t = target_table_by_container(a->targets, c->id);

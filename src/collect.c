@@ -2,7 +2,8 @@
 /*
  * A sample of a container that no source has told of yet is not thrown away: a container may run for
  * some milliseconds before the Engine's event arrives. It is carried over and judged again one round
- * later; then it counts as unknown. The copies are bounded.
+ * later; if still nobody knows it, it is another engine's (filtered), or ours is out of reach (unknown).
+ * The copies are bounded.
  */
 #include "collect.h"
 
@@ -139,7 +140,9 @@ static void carry(struct collect *c, const struct profiler_sample *s)
 	c->tally->carried_out += s->count;
 }
 
-static void take(struct collect *c, const struct profiler_sample *s, bool last_chance)
+enum chance { FIRST_CHANCE, LAST_CHANCE_COMPLETE, LAST_CHANCE };
+
+static void take(struct collect *c, const struct profiler_sample *s, enum chance chance)
 {
 	struct target *t;
 
@@ -151,26 +154,28 @@ static void take(struct collect *c, const struct profiler_sample *s, bool last_c
 		c->tally->filtered += s->count;
 		break;
 	case ATTRIBUTED_UNKNOWN:
-		if (last_chance)
+		if (chance == FIRST_CHANCE)
+			carry(c, s);
+		else if (chance == LAST_CHANCE)
 			c->tally->unknown += s->count;
 		else
-			carry(c, s);
+			c->tally->filtered += s->count;
 		break;
 	}
 }
 
 static void on_sample(void *ctx, const struct profiler_sample *s)
 {
-	take(ctx, s, false);
+	take(ctx, s, FIRST_CHANCE);
 }
 
-static void take_carried(struct collect *c)
+static void take_carried(struct collect *c, bool complete)
 {
 	list_for_each_safe(n, &c->carried) {
 		struct carried *k = list_entry(n, struct carried, node);
 
 		c->tally->carried_in += k->sample.count;
-		take(c, &k->sample, true);
+		take(c, &k->sample, complete ? LAST_CHANCE_COMPLETE : LAST_CHANCE);
 		list_remove(n);
 		free(k);
 	}
@@ -185,13 +190,13 @@ static void move_all(struct list_node *from, struct list_node *to)
 	}
 }
 
-int collect_round(struct collect *c, struct collect_tally *ret, struct error *err)
+int collect_round(struct collect *c, bool complete, struct collect_tally *ret, struct error *err)
 {
 	struct profiler_tally kernel = {0};
 
 	*ret = (struct collect_tally){0};
 	c->tally = ret;
-	take_carried(c);
+	take_carried(c, complete);
 	int r = profiler_round(c->profiler, on_sample, c, &kernel, err);
 
 	move_all(&c->carrying, &c->carried);

@@ -27,7 +27,7 @@ struct collect_tally {
 	uint64_t filtered; /* not a container, dropped, the agent itself */
 	uint64_t exported; /* in profiles handed over by collect_flush() */
 	uint64_t carried_in, carried_out; /* held over for a container nobody has told of yet */
-	uint64_t unknown; /* no source told of the container within an interval */
+	uint64_t unknown; /* a container, but the source that may know it is out of reach */
 	uint64_t lost[LOSS_COUNT];
 	int64_t duration_ns;
 };
@@ -58,8 +58,11 @@ void collect_release(struct collect *c);
 /* The first interval begins now. */
 void collect_start(struct collect *c);
 
-/* Drains one interval into the profiles of the targets. */
-int collect_round(struct collect *c, struct collect_tally *ret, struct error *err);
+/*
+ * Drains one interval into the profiles of the targets. complete: all sources have told what they know,
+ * so a container still unknown after a round is another engine's and counts as filtered.
+ */
+int collect_round(struct collect *c, bool complete, struct collect_tally *ret, struct error *err);
 
 /* Hands over all profiles, which the callback then owns (NULL: frees them); the next ones begin now. */
 void collect_flush(struct collect *c,

@@ -159,7 +159,7 @@ START_TEST(every_tick_goes_somewhere)
 	kernel.idle = 100;
 	kernel.filtered = 11;
 	kernel.lost[LOSS_RING_FULL] = 4;
-	ck_assert_int_eq(collect_round(&c, &t, NULL), 0);
+	ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
 	assert_exact(&t);
 	ck_assert_uint_eq(t.exported, 5);
 	ck_assert_uint_eq(t.filtered, 11 + 7 + 3);
@@ -177,13 +177,13 @@ START_TEST(samples_wait_one_round_for_a_container_nobody_has_told_of)
 
 	cgroup(1, ID_A);
 	sample(1, 5);
-	ck_assert_int_eq(collect_round(&c, &t, NULL), 0);
+	ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
 	assert_exact(&t);
 	ck_assert_uint_eq(t.carried_out, 5);
 	container(ID_A, TARGET_PROFILED);
 	attribution_changed(&a, ID_A);
 	sample(1, 2);
-	ck_assert_int_eq(collect_round(&c, &t, NULL), 0);
+	ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
 	assert_exact(&t);
 	ck_assert_uint_eq(t.carried_in, 5);
 	ck_assert_uint_eq(t.exported, 7);
@@ -198,12 +198,26 @@ START_TEST(samples_of_a_container_that_stays_unknown_are_counted)
 
 	cgroup(1, ID_A);
 	sample(1, 5);
-	ck_assert_int_eq(collect_round(&c, &t, NULL), 0);
-	ck_assert_int_eq(collect_round(&c, &t, NULL), 0);
+	ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
+	ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
 	assert_exact(&t);
 	ck_assert_uint_eq(t.unknown, 5);
 	collect_flush(&c, on_profile, NULL);
 	ck_assert_uint_eq(flushed_profiles, 0);
+}
+END_TEST
+
+START_TEST(samples_of_another_engines_container_are_filtered)
+{
+	struct collect_tally t;
+
+	cgroup(1, ID_A);
+	sample(1, 5);
+	ck_assert_int_eq(collect_round(&c, true, &t, NULL), 0);
+	assert_exact(&t);
+	ck_assert_int_eq(collect_round(&c, true, &t, NULL), 0);
+	assert_exact(&t);
+	ck_assert_uint_eq(t.filtered, 5);
 }
 END_TEST
 
@@ -215,7 +229,7 @@ START_TEST(profiles_stay_open_over_rounds_until_they_are_flushed)
 	cgroup(1, ID_A);
 	for (int i = 0; i < 3; i++) {
 		sample(1, 1);
-		ck_assert_int_eq(collect_round(&c, &t, NULL), 0);
+		ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
 	}
 	collect_flush(&c, on_profile, NULL);
 	ck_assert_uint_eq(flushed, 3);
@@ -226,4 +240,5 @@ END_TEST
 UNIT_MAIN_FIXTURE("collect", setup, teardown, every_tick_goes_somewhere,
 	samples_wait_one_round_for_a_container_nobody_has_told_of,
 	samples_of_a_container_that_stays_unknown_are_counted,
+	samples_of_another_engines_container_are_filtered,
 	profiles_stay_open_over_rounds_until_they_are_flushed)

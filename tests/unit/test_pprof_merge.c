@@ -15,12 +15,13 @@ static struct pprof *profile(const struct module *module, const char *function, 
 	struct frame frames[] = {{module, 0x10, NULL}, {module, 0x20, function}};
 	struct pprof *p = pprof_new(&options);
 
-	pprof_add(p, &(struct pprof_sample){
-			     .frames = frames,
-			     .frame_count = 2,
-			     .root = "comm",
-			     .count = count,
-		     });
+	pprof_add(p,
+		&(struct pprof_sample){
+			.frames = frames,
+			.frame_count = 2,
+			.root = "comm",
+			.count = count,
+		});
 	return p;
 }
 
