@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A file appears whole: it is written under a name that starts with a dot and then renamed. All access
+ * is relative to the directory's descriptor, new files are opened O_EXCL and old ones are looked at
+ * without following links, so that nothing outside can be read, written or removed through it.
+ *
+ * Only the sum of sizes is kept in memory. When it passes the limit, the directory is read and the
+ * oldest files are removed until a tenth of the limit is free, so that reading is rare.
+ */
+#include "export/directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "export/told.h"
+
+#define SUFFIX       ".pb.gz"
+#define TEMPORARY    ".dockprof.tmp"
+#define STAMP_LEN    20 /* of 20260102T030405.678Z */
+#define NAME_SIZE    128
+#define BLOCK        4096 /* what a small file takes on disk; also bounds the number of files */
+#define SAME_NAMES   100 /* profiles of one service and container within a millisecond */
+#define TOLD_REASONS 8 /* per hour */
+
+struct directory {
+	int fd;
+	char *path;
+	uint64_t max_bytes, bytes;
+	const struct writer_ops *ops;
+	void *ctx;
+	struct told told;
+	struct write_stats stats;
+};
+
+const struct write_stats *directory_stats(const struct directory *d)
+{
+	return &d->stats;
+}
+
+static uint64_t disk_size(uint64_t size)
+{
+	return (size + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+/* A file of ours: starts with a time stamp, ends in the suffix. */
+static bool is_profile_name(const char *name)
+{
+	static const char shape[] = "00000000T000000.000Z_";
+	size_t len = strlen(name);
+
+	if (len < sizeof(shape) - 1 + strlen(SUFFIX) || len >= NAME_SIZE)
+		return false;
+	for (size_t i = 0; i < sizeof(shape) - 1; i++) {
+		bool digit = name[i] >= '0' && name[i] <= '9';
+
+		if (shape[i] == '0' ? !digit : name[i] != shape[i])
+			return false;
+	}
+	return strcmp(name + len - strlen(SUFFIX), SUFFIX) == 0;
+}
+
+struct old_file {
+	char name[NAME_SIZE];
+	uint64_t size;
+};
+
+struct old_files {
+	struct old_file *list;
+	size_t count, capacity;
+	uint64_t bytes;
+};
+
+static void release_old_files(struct old_files *files)
+{
+	free(files->list);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct old_file *)a)->name, ((const struct old_file *)b)->name);
+}
+
+static void note_file(const struct directory *d, struct old_files *files, const char *name)
+{
+	struct stat st;
+
+	if (!is_profile_name(name) || fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		!S_ISREG(st.st_mode))
+		return;
+	if (files->count == files->capacity) {
+		files->capacity = grow_capacity(files->capacity, files->count + 1);
+		files->list = xreallocarray(files->list, files->capacity, sizeof(files->list[0]));
+	}
+	struct old_file *f = &files->list[files->count++];
+
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	f->size = disk_size((uint64_t)st.st_size);
+	files->bytes += f->size;
+}
+
+static int read_files(const struct directory *d, struct old_files *files)
+{
+	int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir cleanup_closedir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		return -errno;
+	for (const struct dirent *entry; (entry = readdir(dir));)
+		note_file(d, files, entry->d_name);
+	if (files->count)
+		qsort(files->list, files->count, sizeof(files->list[0]), by_name);
+	return 0;
+}
+
+/* Removes the oldest so that a tenth of the limit is free. */
+static int make_room(struct directory *d)
+{
+	struct old_files files __attribute__((cleanup(release_old_files))) = {0};
+	int r = read_files(d, &files);
+
+	if (r < 0)
+		return r;
+	d->bytes = files.bytes;
+	for (size_t i = 0; i < files.count && d->bytes > d->max_bytes / 10 * 9; i++) {
+		if (unlinkat(d->fd, files.list[i].name, 0) < 0 && errno != ENOENT)
+			return -errno;
+		d->bytes -= files.list[i].size;
+	}
+	return 0;
+}
+
+static void add_clean(struct strbuf *out, const char *s, size_t max)
+{
+	for (s += strspn(s, "/."); *s && max; s++, max--) {
+		bool fine = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+			(*s >= '0' && *s <= '9') || *s == '.' || *s == '-';
+
+		strbuf_add_char(out, fine ? *s : '_');
+	}
+}
+
+static void file_name(struct strbuf *out, const struct labels *labels, int64_t time_ns)
+{
+	time_t seconds = (time_t)(time_ns / NSEC_PER_SEC);
+	struct tm tm = {0};
+	char stamp[STAMP_LEN + 1];
+
+	gmtime_r(&seconds, &tm);
+	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &tm);
+	strbuf_addf(out, "%s.%03dZ_", stamp, (int)(time_ns % NSEC_PER_SEC / NSEC_PER_MSEC));
+	size_t start = out->len;
+
+	add_clean(out, labels_get(labels, "service_name"), 60);
+	if (out->len == start)
+		strbuf_add_str(out, "unspecified");
+	if (labels_has(labels, "__container_id__")) {
+		strbuf_add_char(out, '_');
+		add_clean(out, labels_get(labels, "__container_id__"), 12);
+	}
+}
+
+/* The name with the suffix, or with _2, _3, ... before it where that is taken. */
+static int free_name(const struct directory *d, struct strbuf *name)
+{
+	size_t len = name->len;
+
+	for (int i = 1; i <= SAME_NAMES; i++) {
+		strbuf_set_len(name, len);
+		if (i > 1)
+			strbuf_addf(name, "_%d", i);
+		strbuf_add_str(name, SUFFIX);
+		if (faccessat(d->fd, name->buf, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			return errno == ENOENT ? 0 : -errno;
+	}
+	return -EEXIST;
+}
+
+static int open_temporary(const struct directory *d)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(d->fd, TEMPORARY, flags, 0644);
+
+	if (fd < 0 && errno == EEXIST && unlinkat(d->fd, TEMPORARY, 0) == 0)
+		fd = openat(d->fd, TEMPORARY, flags, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
+static int write_file(const struct directory *d, const char *name, const void *data, size_t len)
+{
+	int fd cleanup_close = open_temporary(d);
+
+	if (fd < 0)
+		return fd;
+	int r = file_write_all(fd, data, len);
+
+	if (r == 0 && renameat(d->fd, TEMPORARY, d->fd, name) < 0)
+		r = -errno;
+	if (r < 0)
+		unlinkat(d->fd, TEMPORARY, 0);
+	return r;
+}
+
+static void tell(struct directory *d, enum writer_event event, const struct error *err)
+{
+	if (d->ops->event)
+		d->ops->event(d->ctx, event, d->path, err);
+}
+
+static void failed(struct directory *d, int code)
+{
+	struct error err = {0};
+
+	d->stats.reachable = false;
+	d->stats.dropped_rejected++;
+	if (!told_is_new(&d->told, hash_u64((uint64_t)-code)))
+		return;
+	error_set_errno(&err, code, "a profile could not be written");
+	tell(d, WRITER_REJECTED, &err);
+}
+
+void directory_add(struct directory *d, const struct labels *labels, const void *profile,
+	size_t len, int64_t time_ns)
+{
+	struct strbuf name cleanup_strbuf = STRBUF_INIT;
+	int r = disk_size(len) > d->max_bytes / 10 * 9 ? -EFBIG : 0;
+
+	file_name(&name, labels, time_ns);
+	if (r == 0 && d->bytes + disk_size(len) > d->max_bytes)
+		r = make_room(d);
+	if (r == 0)
+		r = free_name(d, &name);
+	if (r == 0)
+		r = write_file(d, name.buf, profile, len);
+	if (r < 0) {
+		failed(d, r);
+		return;
+	}
+	d->bytes += disk_size(len);
+	d->stats.reachable = true;
+	d->stats.sent_bytes += len;
+	if (!d->stats.sent++)
+		tell(d, WRITER_FIRST_DELIVERY, NULL);
+}
+
+static int make_directories(const char *path)
+{
+	char *part cleanup_free = xstrdup(path);
+
+	for (char *slash = part; (slash = strchr(slash + 1, '/'));) {
+		*slash = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int open_directory(struct directory *d)
+{
+	int r = make_directories(d->path);
+
+	if (r < 0)
+		return r;
+	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->fd < 0 || faccessat(d->fd, ".", W_OK, AT_EACCESS) < 0)
+		return -errno;
+	unlinkat(d->fd, TEMPORARY, 0); /* of a run that was killed */
+	return make_room(d);
+}
+
+int directory_new(const char *path, uint64_t max_bytes, const struct writer_ops *ops, void *ctx,
+	struct directory **ret, struct error *err)
+{
+	struct directory *d = xcalloc(1, sizeof(*d));
+
+	*d = (struct directory){
+		.fd = -1,
+		.path = xstrdup(path),
+		.max_bytes = max_bytes,
+		.ops = ops,
+		.ctx = ctx,
+	};
+	d->stats.name = d->path;
+	told_init(&d->told, TOLD_REASONS, 3600 * NSEC_PER_SEC);
+	int r = open_directory(d);
+
+	if (r < 0) {
+		directory_free(d);
+		return error_set_errno(err, r, "cannot keep profiles in %s", path);
+	}
+	*ret = d;
+	return 0;
+}
+
+void directory_free(struct directory *d)
+{
+	if (!d)
+		return;
+	if (d->fd >= 0)
+		close(d->fd);
+	free(d->path);
+	free(d);
+}

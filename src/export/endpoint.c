@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Deliveries wait in a queue and are sent, a few at a time. Trouble is a property of the endpoint, not
+ * of the delivery that met it:
+ *
+ *	fine ----- an attempt failed -----> hold (back-off, or the server's Retry-After)
+ *	 ^  up to MAX_IN_FLIGHT              |  nobody is sent
+ *	 |                                   v  time is up
+ *	 +-- the server took or refused --- probe: one is sent --- failed ---> hold, longer
+ *
+ * so that a server which is down is asked by one request at a time, however many profiles wait for it.
+ * A delivery that failed goes to the end of the queue: if it is itself the reason (a request the server
+ * chokes on), it does not stand in the way of the others. It is given up after max_backoff_retries
+ * attempts of its own.
+ *
+ * A 2xx status settles a delivery even if the rest of the answer is lost, since the server keeps no
+ * identity of what it took and another attempt would count the profile twice.
+ */
+#include "export/endpoint.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "export/push_request.h"
+#include "export/told.h"
+#include "loop/backoff.h"
+
+/* A server that takes 500 ms per request still gets 240 profiles in 15 s. */
+#define MAX_IN_FLIGHT      8
+/* Pyroscope refuses profiles older than an hour, so a longer wait helps nobody. */
+#define MAX_RETRY_AFTER_NS (3600 * NSEC_PER_SEC)
+/* One failure may be a server that restarts a worker; the second in a row is worth a line. */
+#define FAILURES_TOLD      2
+#define REASONS_TOLD       8 /* different ones per hour */
+#define REASON_PERIOD      (3600 * NSEC_PER_SEC)
+#define ANSWER_MAX         4096 /* bytes of a refusal that are read */
+#define ANSWER_SHOWN       300 /* bytes of it in a message */
+
+struct endpoint {
+	struct write_endpoint_options options; /* without http, which the client took */
+	struct http_client *client;
+	char *url;
+	char *name;
+	const struct writer_ops *ops;
+	void *ctx;
+	struct list_node waiting, in_flight;
+	unsigned in_flight_count;
+	struct loop_timer hold;
+	struct backoff backoff;
+	unsigned failures; /* in a row; 0: fine */
+	int64_t trouble_since_ns;
+	bool trouble_told, draining;
+	struct told told;
+	struct write_stats stats;
+};
+
+static void pump(struct endpoint *e);
+
+const struct write_stats *endpoint_stats(const struct endpoint *e)
+{
+	return &e->stats;
+}
+
+static void tell(struct endpoint *e, enum writer_event event, const struct error *err)
+{
+	if (e->ops->event)
+		e->ops->event(e->ctx, event, e->name, err);
+}
+
+/* A reason that differs only in its numbers (times, sizes) is the same reason. */
+static uint64_t reason_hash(enum writer_event event, const char *text)
+{
+	uint64_t h = (uint64_t)event;
+
+	for (; *text; text++)
+		if (!isdigit((unsigned char)*text))
+			h = hash_combine(h, (unsigned char)*text);
+	return h;
+}
+
+static void tell_once(struct endpoint *e, enum writer_event event, const struct error *err)
+{
+	if (told_is_new(&e->told, reason_hash(event, err->message)))
+		tell(e, event, err);
+}
+
+static void finish(struct endpoint *e, struct delivery *d)
+{
+	e->stats.pending--;
+	e->stats.pending_bytes -= d->parcel->len;
+	delivery_free(d);
+}
+
+static void drop(struct endpoint *e, struct delivery *d, uint64_t *counter, const char *why)
+{
+	struct error err = {0};
+
+	++*counter;
+	finish(e, d);
+	if (why) {
+		error_set(&err, -ECANCELED, "%s", why);
+		tell_once(e, WRITER_DROPPED, &err);
+	}
+}
+
+/* The server took or refused something. While holding, that was begun before the trouble: no sign. */
+static void trouble_over(struct endpoint *e)
+{
+	struct strbuf lasted cleanup_strbuf = STRBUF_INIT;
+	struct error err = {0};
+
+	if (loop_timer_running(&e->hold))
+		return;
+	e->failures = 0;
+	backoff_reset(&e->backoff);
+	if (!e->trouble_told)
+		return;
+	e->trouble_told = false;
+	int64_t ns = clock_monotonic_ns() - e->trouble_since_ns;
+
+	duration_add(&lasted, ns - ns % NSEC_PER_SEC);
+	error_set(&err, 0, "%s, %" PRIu64 " profiles waited", lasted.buf, e->stats.pending);
+	tell(e, WRITER_REACHABLE_AGAIN, &err);
+}
+
+static void hold(struct endpoint *e, int64_t retry_after_ns, const struct error *err)
+{
+	int64_t asked = MIN(retry_after_ns, MAX_RETRY_AFTER_NS);
+	int64_t now = clock_monotonic_ns();
+
+	if (!e->failures++)
+		e->trouble_since_ns = now;
+	/* Others that were in flight fail for the same reason: no reason to wait longer. */
+	if (!loop_timer_running(&e->hold))
+		loop_timer_start_at(&e->hold, now + MAX(backoff_next_ns(&e->backoff), asked));
+	else if (now + asked > e->hold.due_ns)
+		loop_timer_start_at(&e->hold, now + asked);
+	if (e->failures >= FAILURES_TOLD && !e->trouble_told) {
+		e->trouble_told = true;
+		tell(e, WRITER_UNREACHABLE, err);
+	}
+}
+
+static void attempt_failed(struct delivery *d, int64_t retry_after_ns, const struct error *err)
+{
+	struct endpoint *e = d->endpoint;
+	unsigned max = e->options.max_backoff_retries;
+
+	if (e->draining) {
+		drop(e, d, &e->stats.dropped_shutdown, NULL);
+		return;
+	}
+	hold(e, retry_after_ns, err);
+	if (max && d->attempts >= max) {
+		drop(e, d, &e->stats.dropped_retries,
+			"a profile is given up after max_backoff_retries attempts");
+		return;
+	}
+	list_append(&e->waiting, &d->of_endpoint);
+}
+
+static void delivered(struct delivery *d)
+{
+	struct endpoint *e = d->endpoint;
+	bool first = !e->stats.sent;
+
+	e->stats.sent++;
+	e->stats.sent_bytes += d->parcel->len;
+	finish(e, d);
+	if (first)
+		tell(e, WRITER_FIRST_DELIVERY, NULL);
+	trouble_over(e);
+}
+
+static const char *advice(long status)
+{
+	switch (status) {
+	case 401:
+	case 403:
+		return "; check the endpoint's credentials (basic_auth, bearer_token, "
+		       "authorization, headers) and its tenant_id";
+	case 404:
+	case 405:
+		return "; is the endpoint's url that of a Pyroscope server?";
+	case 413:
+		return "; the server, or a proxy before it, does not take requests of this size";
+	default:
+		return "";
+	}
+}
+
+static void explain_answer(const struct http_result *result, struct error *err)
+{
+	struct strbuf body cleanup_strbuf = STRBUF_INIT;
+
+	text_add_safe(&body, result->body, result->body_len, ANSWER_SHOWN);
+	error_set(err, -EPROTO, "HTTP %ld%s%s%s", result->status, body.len ? ": " : "", body.buf,
+		advice(result->status));
+}
+
+static void refused(struct delivery *d, const struct error *err)
+{
+	struct endpoint *e = d->endpoint;
+
+	drop(e, d, &e->stats.dropped_rejected, NULL);
+	tell_once(e, WRITER_REJECTED, err);
+	trouble_over(e);
+}
+
+static bool may_be_tried_again(const struct endpoint *e, long status)
+{
+	return status >= 500 || status == 408 || (status == 429 && e->options.retry_on_http_429);
+}
+
+static void on_done(void *ctx, const struct http_result *result)
+{
+	struct delivery *d = ctx;
+	struct endpoint *e = d->endpoint;
+	struct error err = {0};
+
+	d->http = NULL;
+	list_remove(&d->of_endpoint);
+	e->in_flight_count--;
+	e->stats.reachable = result->status != 0;
+	if (result->status >= 200 && result->status < 300) {
+		delivered(d);
+	} else if (result->code) {
+		error_set(&err, result->code, "%s", result->message);
+		attempt_failed(d, -1, &err);
+	} else {
+		explain_answer(result, &err);
+		if (may_be_tried_again(e, result->status))
+			attempt_failed(d, result->retry_after_ns, &err);
+		else
+			refused(d, &err);
+	}
+	pump(e);
+}
+
+/* An answer to a delivered profile says nothing more. */
+static int ignore_data(void *ctx, const char *data, size_t len)
+{
+	(void)ctx;
+	(void)data;
+	(void)len;
+	return 0;
+}
+
+static int request(struct endpoint *e, struct delivery *d, struct error *err)
+{
+	const struct http_request_header headers[] = {
+		{"Content-Type", "application/proto"},
+		{"Connect-Protocol-Version", "1"},
+		{"X-Scope-OrgID", e->options.tenant_id},
+	};
+	const struct http_request_options options = {
+		.method = "POST",
+		.url = e->url,
+		.headers = headers,
+		.header_count = ARRAY_SIZE(headers) - (e->options.tenant_id ? 0 : 1),
+		.body = d->parcel->request,
+		.body_len = d->parcel->len,
+		.body_borrowed = true,
+		.timeout_ns = e->options.remote_timeout_ns,
+		.max_body = ANSWER_MAX,
+		.on_data = ignore_data,
+		.on_done = on_done,
+		.ctx = d,
+	};
+
+	return http_request_start(e->client, &options, &d->http, err);
+}
+
+static void send_first(struct endpoint *e)
+{
+	struct delivery *d = list_entry(e->waiting.next, struct delivery, of_endpoint);
+	struct error err = {0};
+
+	list_remove(&d->of_endpoint);
+	if (d->attempts++)
+		e->stats.retries++;
+	if (request(e, d, &err) < 0) {
+		attempt_failed(d, -1, &err);
+		return;
+	}
+	list_append(&e->in_flight, &d->of_endpoint);
+	e->in_flight_count++;
+}
+
+static bool may_send(const struct endpoint *e)
+{
+	if (list_empty(&e->waiting) || loop_timer_running(&e->hold))
+		return false;
+	return e->in_flight_count < (e->failures && !e->draining ? 1 : MAX_IN_FLIGHT);
+}
+
+static void pump(struct endpoint *e)
+{
+	while (may_send(e))
+		send_first(e);
+}
+
+static void on_hold_over(struct loop_timer *timer)
+{
+	pump(container_of(timer, struct endpoint, hold));
+}
+
+void endpoint_add(struct endpoint *e, struct parcel *parcel)
+{
+	struct delivery *d = delivery_new(parcel, e);
+
+	list_append(&e->waiting, &d->of_endpoint);
+	e->stats.pending++;
+	e->stats.pending_bytes += parcel->len;
+	pump(e);
+}
+
+void endpoint_make_room(struct delivery *d)
+{
+	struct endpoint *e = d->endpoint;
+
+	drop(e, d, &e->stats.dropped_memory,
+		"the oldest profiles made room: more wait for this endpoint than memory is set "
+		"aside for");
+}
+
+void endpoint_drain(struct endpoint *e)
+{
+	e->draining = true;
+	loop_timer_stop(&e->hold);
+	pump(e);
+}
+
+static int check_url(const char *url, struct error *err)
+{
+	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+		return error_set(err, -EINVAL,
+			"the url of a write endpoint starts with http:// or https://");
+	return 0;
+}
+
+int endpoint_new(struct loop *loop, struct http *http, struct write_endpoint_options *options,
+	const struct writer_ops *ops, void *ctx, struct endpoint **ret, struct error *err)
+{
+	struct strbuf name cleanup_strbuf = STRBUF_INIT;
+	struct endpoint *e = xcalloc(1, sizeof(*e));
+	size_t len = strlen(options->url);
+
+	e->options = *options;
+	write_endpoint_options_init(options);
+	while (len && e->options.url[len - 1] == '/')
+		len--;
+	e->url = xasprintf("%.*s" PUSH_PATH, (int)len, e->options.url);
+	if (e->options.name)
+		strbuf_add_str(&name, e->options.name);
+	else
+		http_show_url(&name, e->options.url);
+	e->name = strbuf_detach(&name);
+	e->stats.name = e->name;
+	e->ops = ops;
+	e->ctx = ctx;
+	list_init(&e->waiting);
+	list_init(&e->in_flight);
+	loop_timer_init(loop, &e->hold, on_hold_over);
+	backoff_init(&e->backoff, e->options.min_backoff_ns, e->options.max_backoff_ns);
+	told_init(&e->told, REASONS_TOLD, REASON_PERIOD);
+	if (!e->options.http.max_connections)
+		e->options.http.max_connections = MAX_IN_FLIGHT;
+	int r = check_url(e->options.url, err);
+
+	if (r == 0)
+		r = http_client_new(http, &e->options.http, &e->client, err);
+	if (r < 0) {
+		error_prefix(err, "write endpoint %s", e->name);
+		endpoint_free(e);
+		return r;
+	}
+	*ret = e;
+	return 0;
+}
+
+static void drop_all(struct endpoint *e, struct list_node *deliveries)
+{
+	list_for_each_safe(n, deliveries)
+		drop(e, list_entry(n, struct delivery, of_endpoint), &e->stats.dropped_shutdown,
+			NULL);
+}
+
+void endpoint_free(struct endpoint *e)
+{
+	struct error err = {0};
+
+	if (!e)
+		return;
+	loop_timer_stop(&e->hold);
+	http_client_free(e->client);
+	drop_all(e, &e->in_flight);
+	drop_all(e, &e->waiting);
+	if (e->stats.dropped_shutdown) {
+		error_set(&err, -ECANCELED,
+			"%" PRIu64 " profiles could not be delivered before the end",
+			e->stats.dropped_shutdown);
+		tell(e, WRITER_DROPPED, &err);
+	}
+	free(e->url);
+	free(e->name);
+	free(e->options.url);
+	free(e->options.name);
+	free(e->options.tenant_id);
+	http_client_options_release(&e->options.http);
+	free(e);
+}
