@@ -18,6 +18,14 @@
 #define RE2_HEIGHT_MAX 1000 /* Go's limit for the height of the tree; bounds our recursion too */
 #define RE2_TEXT_MAX   (256 * 1024) /* of the PCRE2 text; what compiles to 64 KiB is far shorter */
 
+/*
+ * A backtracking matcher may try all ways through a pattern. Where there could be more than
+ * RE2_PATHS_MAX, marks keep it from trying one state twice at one place.
+ */
+#define RE2_TYPICAL_LENGTH 100
+#define RE2_PATHS_MAX      100000
+#define RE2_PATHS_MANY     1000000000
+
 enum re2_op {
 	RE2_EMPTY,
 	RE2_LITERAL,
@@ -80,8 +88,9 @@ struct re2_node {
 		};
 	};
 	unsigned height;
+	unsigned repeats; /* how often {n} at most multiplies what is in it */
 	bool nullable; /* can match the empty string */
-	bool loops_on_nothing; /* holds a * or + over something nullable */
+	uint64_t paths; /* ways through it on a text of RE2_TYPICAL_LENGTH; up to RE2_PATHS_MANY */
 	struct re2_node *first, *last; /* children */
 	struct re2_node *next; /* sibling */
 	struct re2_node *allocated_next; /* all nodes of one struct re2 */
@@ -106,11 +115,9 @@ void re2_release(struct re2 *re);
 /* What re2_to_pcre2() makes of a tree. */
 struct re2_pcre2 {
 	struct strbuf text; /* for PCRE2_UTF | PCRE2_DOTALL */
-	/* Per group of the text (0-based: PCRE2's group i + 1), the pattern's group, or 0: a mark. */
-	unsigned *groups;
+	unsigned *groups; /* per group of the text from 1, at [group - 1]: the pattern's group */
 	size_t group_count, group_capacity;
-	unsigned *marks; /* mark k, as callout string "k" names it -> its group of the text */
-	size_t mark_count, mark_capacity;
+	size_t mark_count; /* callouts with the strings "0" to "mark_count - 1" */
 };
 
 /* -E2BIG where the text would be longer than RE2_TEXT_MAX. Release in any case. */

@@ -20,14 +20,11 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/macros.h"
-#include "base/text.h"
 #include "base/utf8.h"
 #include "relabel/re2_scan.h"
 
 #define FRAME_START "^(?s:"
 #define FRAME_END   ")$"
-
-#define SHOWN_MAX 80 /* of the offending text in a message */
 
 struct parser {
 	struct re2_scan scan;
@@ -35,29 +32,9 @@ struct parser {
 	size_t depth, capacity;
 };
 
-int re2_refuse(struct re2_scan *scan, const char *reason, const char *from, const char *hint)
+static struct re2_node *new_node(struct parser *p, enum re2_op op)
 {
-	if (!scan->reason) {
-		scan->reason = reason;
-		scan->hint = hint;
-		scan->from = from;
-		scan->to = scan->pos;
-	}
-	return -EINVAL;
-}
-
-static struct re2_node *node_new(struct parser *p, enum re2_op op)
-{
-	struct re2 *re = p->scan.re;
-	struct re2_node *node = xcalloc(1, sizeof(*node));
-
-	node->op = op;
-	node->flags = p->scan.flags;
-	node->height = 1;
-	node->nullable = op == RE2_EMPTY || (op >= RE2_BEGIN_LINE && op <= RE2_NO_WORD_BOUNDARY);
-	node->allocated_next = re->allocated;
-	re->allocated = node;
-	return node;
+	return re2_node_new(p->scan.re, op, p->scan.flags);
 }
 
 static void push(struct parser *p, struct re2_node *node)
@@ -71,14 +48,14 @@ static void push(struct parser *p, struct re2_node *node)
 
 static int push_op(struct parser *p, enum re2_op op, size_t used)
 {
-	push(p, node_new(p, op));
+	push(p, new_node(p, op));
 	p->scan.pos += used;
 	return 0;
 }
 
 static void push_literal(struct parser *p, uint32_t rune)
 {
-	struct re2_node *node = node_new(p, RE2_LITERAL);
+	struct re2_node *node = new_node(p, RE2_LITERAL);
 
 	node->rune = rune;
 	push(p, node);
@@ -97,31 +74,6 @@ static int check_height(struct parser *p, const struct re2_node *node)
 	return re2_refuse(&p->scan, "expression nests too deeply", NULL, NULL);
 }
 
-static void append_child(struct re2_node *parent, struct re2_node *child)
-{
-	child->next = NULL;
-	if (parent->last)
-		parent->last->next = child;
-	else
-		parent->first = child;
-	parent->last = child;
-	parent->height = MAX(parent->height, child->height + 1);
-	parent->loops_on_nothing |= child->loops_on_nothing;
-}
-
-/* Appends the child, or its children where it is of the same kind. */
-static void append_flat(struct re2_node *parent, struct re2_node *child)
-{
-	if (child->op != parent->op) {
-		append_child(parent, child);
-		return;
-	}
-	for (struct re2_node *next, *c = child->first; c; c = next) {
-		next = c->next;
-		append_child(parent, c);
-	}
-}
-
 /* Folds the `count` topmost nodes into one sequence. */
 static int reduce_concat(struct parser *p)
 {
@@ -131,13 +83,13 @@ static int reduce_concat(struct parser *p)
 		start--;
 	if (p->depth - start == 1)
 		return 0;
-	struct re2_node *node = node_new(p, start == p->depth ? RE2_EMPTY : RE2_CONCAT);
+	struct re2_node *node = new_node(p, start == p->depth ? RE2_EMPTY : RE2_CONCAT);
 
 	if (start < p->depth)
 		node->nullable = true;
 	for (size_t i = start; i < p->depth; i++) {
 		node->nullable &= p->stack[i]->nullable;
-		append_flat(node, p->stack[i]);
+		re2_node_append_flat(node, p->stack[i]);
 	}
 	p->depth = start;
 	push(p, node);
@@ -156,14 +108,14 @@ static int reduce_alternate(struct parser *p)
 		start--;
 	if (p->depth - start == 1)
 		return 0;
-	struct re2_node *node = node_new(p, RE2_ALTERNATE);
+	struct re2_node *node = new_node(p, RE2_ALTERNATE);
 
 	for (size_t i = start; i < p->depth; i += 2) {
 		struct re2_node *child = p->stack[i];
 
 		node->nullable |= child->nullable;
 		if (child->op != RE2_EMPTY || !node->last || node->last->op != RE2_EMPTY)
-			append_flat(node, child);
+			re2_node_append_flat(node, child);
 	}
 	p->depth = start;
 	push(p, node->first == node->last ? node->first : node);
@@ -195,7 +147,7 @@ static int scan_right_paren(struct parser *p)
 	if (paren->group) {
 		paren->op = RE2_CAPTURE;
 		paren->nullable = body->nullable;
-		append_child(paren, body);
+		re2_node_append(paren, body);
 		body = paren;
 	}
 	push(p, body);
@@ -206,7 +158,7 @@ static int scan_right_paren(struct parser *p)
 static void push_group(struct parser *p, const char *name, size_t len)
 {
 	struct re2 *re = p->scan.re;
-	struct re2_node *node = node_new(p, RE2_LEFT_PAREN);
+	struct re2_node *node = new_node(p, RE2_LEFT_PAREN);
 
 	node->group = (unsigned)++re->group_count;
 	if (re->group_count >= re->name_capacity) {
@@ -245,36 +197,6 @@ static int scan_named_group(struct parser *p, size_t skip)
 			"names are letters, digits and _ (and look-behind does not exist)");
 	push_group(p, name, (size_t)(end - name));
 	return 0;
-}
-
-static const char *perl_hint(const char *from, const char *to)
-{
-	static const struct {
-		const char *start, *hint;
-	} hints[] = {
-		{"(?=", "Prometheus' RE2 has no look-ahead"},
-		{"(?!", "Prometheus' RE2 has no look-ahead; often a drop rule before does it"},
-		{"(?<=", "Prometheus' RE2 has no look-behind"},
-		{"(?<!", "Prometheus' RE2 has no look-behind"},
-		{"(?>", "Prometheus' RE2 has no atomic groups; (?:...) matches the same or more"},
-		{"(?|", "Prometheus' RE2 has no branch reset"},
-		{"(?#", "Prometheus' RE2 has no comments in patterns"},
-		{"(?(", "Prometheus' RE2 has no conditional groups"},
-		{"(?&", "Prometheus' RE2 has no recursion"},
-		{"(?R", "Prometheus' RE2 has no recursion"},
-		{"(?P>", "Prometheus' RE2 has no recursion"},
-		{"(?P=", "Prometheus' RE2 has no back-references"},
-		{"(?'", "write (?P<name>...)"},
-		{"(?x", "Prometheus' RE2 has no x flag; flags are i, m, s and U"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
-		if ((size_t)(to - from) >= strlen(hints[i].start) &&
-			strncmp(from, hints[i].start, strlen(hints[i].start)) == 0)
-			return hints[i].hint;
-	if (to - from > 2 && (from[2] == '+' || (from[2] >= '0' && from[2] <= '9')))
-		return "Prometheus' RE2 has no recursion";
-	return "flags are i, m, s and U, as in (?i) or (?s-i:...)";
 }
 
 static unsigned perl_flag(uint32_t c)
@@ -318,12 +240,12 @@ static int scan_flags(struct parser *p)
 		if ((c != ':' && c != ')') || (minus && !cleared))
 			break;
 		if (c == ':')
-			push(p, node_new(p, RE2_LEFT_PAREN));
+			push(p, new_node(p, RE2_LEFT_PAREN));
 		p->scan.flags = (p->scan.flags | set) & ~cleared;
 		return 0;
 	}
 	return re2_refuse(&p->scan, "invalid or unsupported Perl syntax", from,
-		perl_hint(from, p->scan.end));
+		re2_perl_hint(from, p->scan.end));
 }
 
 static int scan_left_paren(struct parser *p)
@@ -340,48 +262,6 @@ static int scan_left_paren(struct parser *p)
 	push_group(p, NULL, 0);
 	p->scan.pos++;
 	return 0;
-}
-
-/* Whether the product of nested repeats stays within `budget`. */
-static bool repeats_fit(const struct re2_node *node, int budget)
-{
-	if (node->op == RE2_REPEAT) {
-		int count = node->max < 0 ? node->min : node->max;
-
-		if (count > budget)
-			return false;
-		if (count > 0)
-			budget /= count;
-	}
-	for (const struct re2_node *c = node->first; c; c = c->next)
-		if (!repeats_fit(c, budget))
-			return false;
-	return true;
-}
-
-/* The node for `sub` under a quantifier; min and max are of RE2_REPEAT only. */
-static struct re2_node *quantified(struct parser *p, enum re2_op op, int min, int max,
-	struct re2_node *sub, unsigned flags)
-{
-	if (sub->op == RE2_EMPTY)
-		return sub;
-	if (op != RE2_REPEAT && op == sub->op && !((flags ^ sub->flags) & RE2_NON_GREEDY)) {
-		sub->height++; /* as if it were still there */
-		return sub;
-	}
-	struct re2_node *node = node_new(p, op);
-
-	node->flags = flags;
-	if (op == RE2_REPEAT) {
-		node->min = min;
-		node->max = max;
-	}
-	append_child(node, sub);
-	node->nullable = sub->nullable || op == RE2_STAR || op == RE2_QUEST ||
-			 (op == RE2_REPEAT && min == 0);
-	if (sub->nullable && (op == RE2_STAR || op == RE2_PLUS || (op == RE2_REPEAT && max < 0)))
-		node->loops_on_nothing = true;
-	return node;
 }
 
 /* Rewrites what {min,max} says shorter. RE2_EMPTY: nothing at all; RE2_CONCAT: just once. */
@@ -401,11 +281,12 @@ static enum re2_op repeat_op(int min, int max)
 /* Applies the quantifier that began at `from` and was read up to scan.pos to the topmost node. */
 static int reduce_quantifier(struct parser *p, enum re2_op op, int min, int max, const char *from)
 {
-	unsigned flags = p->scan.flags;
+	struct re2_quantifier quantifier = {
+		.op = op, .min = min, .max = max, .flags = p->scan.flags};
 	struct re2_node *sub = p->depth ? p->stack[p->depth - 1] : NULL, *node;
 
 	if (re2_scan_peek(&p->scan, 0) == '?') {
-		flags ^= RE2_NON_GREEDY;
+		quantifier.flags ^= RE2_NON_GREEDY;
 		p->scan.pos++;
 	}
 	if (!sub || on_stack_only(sub))
@@ -414,13 +295,13 @@ static int reduce_quantifier(struct parser *p, enum re2_op op, int min, int max,
 				? "Prometheus' RE2 has no (*VERBS)"
 				: NULL);
 	if (op == RE2_EMPTY)
-		node = node_new(p, RE2_EMPTY);
+		node = new_node(p, RE2_EMPTY);
 	else if (op == RE2_CONCAT)
 		node = sub;
 	else
-		node = quantified(p, op, min, max, sub, flags);
+		node = re2_node_quantified(p->scan.re, sub, &quantifier);
 	p->stack[p->depth - 1] = node;
-	if (node->op == RE2_REPEAT && !repeats_fit(node, RE2_REPEAT_MAX))
+	if (node->repeats > RE2_REPEAT_MAX)
 		return re2_refuse(&p->scan, "invalid repeat count", from,
 			"repeats multiply to more than 1000");
 	return check_height(p, node);
@@ -516,7 +397,7 @@ static int scan_quoted(struct parser *p)
 
 static int scan_brackets(struct parser *p)
 {
-	struct re2_node *node = node_new(p, RE2_CLASS);
+	struct re2_node *node = new_node(p, RE2_CLASS);
 
 	node->class = re2_class_new();
 	push(p, node);
@@ -544,7 +425,7 @@ static int scan_backslash(struct parser *p)
 	int r = re2_scan_class_escape(&p->scan, class, &found);
 
 	if (r == 0 && found) {
-		struct re2_node *node = node_new(p, RE2_CLASS);
+		struct re2_node *node = new_node(p, RE2_CLASS);
 
 		node->class = class;
 		push(p, node);
@@ -614,22 +495,6 @@ static int scan_all(struct parser *p)
 	return 0;
 }
 
-/* The message, with the text at fault as far as it is the user's own. */
-static int say_why(const struct re2_scan *scan, const char *text, const char *pattern, size_t len,
-	struct error *err)
-{
-	struct strbuf shown cleanup_strbuf = STRBUF_INIT;
-	const char *start = text + strlen(FRAME_START), *end = start + len;
-
-	if (scan->from && scan->from >= start && scan->from < end)
-		text_add_safe(&shown, scan->from, (size_t)(MIN(scan->to, end) - scan->from),
-			SHOWN_MAX);
-	else
-		text_add_safe(&shown, pattern, len, SHOWN_MAX);
-	return error_set(err, -EINVAL, "invalid regular expression: %s: `%s`%s%s", scan->reason,
-		shown.buf, scan->hint ? ": " : "", scan->hint ? scan->hint : "");
-}
-
 int re2_parse(struct re2 *re, const char *pattern, struct error *err)
 {
 	char *text cleanup_free = xasprintf("%s%s%s", FRAME_START, pattern, FRAME_END);
@@ -639,23 +504,9 @@ int re2_parse(struct re2 *re, const char *pattern, struct error *err)
 	int r = scan_all(&p);
 
 	if (r < 0) {
-		say_why(&p.scan, text, pattern, strlen(pattern), err);
+		re2_say_why(&p.scan, text + strlen(FRAME_START), strlen(pattern), err);
 		re2_release(re);
 	}
 	free(p.stack);
 	return r;
-}
-
-void re2_release(struct re2 *re)
-{
-	for (struct re2_node *next, *node = re->allocated; node; node = next) {
-		next = node->allocated_next;
-		if (node->op == RE2_CLASS)
-			re2_class_free(node->class);
-		free(node);
-	}
-	for (size_t i = 1; i <= re->group_count; i++)
-		free(re->names[i]);
-	free(re->names);
-	*re = (struct re2){0};
 }

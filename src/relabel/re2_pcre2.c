@@ -6,16 +6,18 @@
  * newline and class conventions: ^ is \A, $ is \z, (?m)$ is (?![^\n]), . is . under PCRE2_DOTALL, \s
  * is its five characters.
  *
- * What remains is loops whose body can match nothing, like (a*)*. Both engines take the first path in
- * order of preference, but RE2 walks an automaton and never enters a state twice at the same place of
- * the text: a path that would do so is dead, and the next one is tried. PCRE2 (as Perl) lets the empty
- * round happen and leaves the loop instead, so it reports other captures. So, inside of such loops,
- * each choice of the pattern (|, ?, *) gets a mark:
+ * What remains is how they search. Both take the first path in order of preference, but RE2 walks an
+ * automaton and never enters a state twice at the same place of the text: what was tried there is in
+ * progress or has failed. PCRE2, like Perl, tries again. That takes exponential time in (a+)+b, and
+ * where a loop's body can match nothing it shows in the captures, too: (a*)* on "aa" has captured "aa"
+ * for RE2 and "" for PCRE2. So each choice (|, ?, *, {1,2}) gets a mark:
  *
- *	(a*)*   ->   (?:(...)(?C{0})())*      ... = (?C{1})a*()
- *	                     ^^^^^^^^^^
- *	callout "0" says no where mark 0 (the empty group that follows it) was last set right here;
- *	else the mark is set here. PCRE2 takes marks back when it goes back, as they are groups.
+ *	(a*)*b   ->   (?C{0})(?:((?C{2})(?:a(?C{2}))*)(?C{1}))*b
+ *
+ * A callout with the string "k" is where state k is entered. It says no where it has been entered at
+ * this place before (regex.c keeps one bit per mark and place), and PCRE2 takes the next path, as RE2
+ * does. Marks cost time, some ten nanoseconds per choice and place, so a pattern has them only where
+ * it needs them: where there are many ways through it, or where it is not anchored.
  *
  * A mark stands for one state, but RE2 has a state per copy of what {n,m} repeats. Where marks are in
  * it, such a repeat is therefore written out, which makes several PCRE2 groups of one group of the
@@ -32,7 +34,7 @@
 
 struct writer {
 	struct re2_pcre2 *out;
-	bool in_loop; /* inside a loop over something nullable */
+	bool marked; /* all choices are */
 };
 
 static void write_node(struct writer *w, const struct re2_node *node);
@@ -67,8 +69,8 @@ static void write_range(struct strbuf *out, uint32_t lo, uint32_t hi)
 	}
 }
 
-/* The group of the text that is opened next stands for the pattern's group (0: a mark). */
-static unsigned open_group(struct writer *w, unsigned group)
+/* The group of the text that is opened next stands for the pattern's group. */
+static void open_group(struct writer *w, unsigned group)
 {
 	struct re2_pcre2 *out = w->out;
 
@@ -78,42 +80,18 @@ static unsigned open_group(struct writer *w, unsigned group)
 			out->groups, out->group_capacity, sizeof(out->groups[0]));
 	}
 	out->groups[out->group_count++] = group;
-	return (unsigned)out->group_count;
 }
 
-static size_t new_mark(struct writer *w)
-{
-	struct re2_pcre2 *out = w->out;
-
-	if (out->mark_count == out->mark_capacity) {
-		out->mark_capacity = grow_capacity(out->mark_capacity, out->mark_count + 1);
-		out->marks =
-			xreallocarray(out->marks, out->mark_capacity, sizeof(out->marks[0]));
-	}
-	out->marks[out->mark_count] = 0;
-	return out->mark_count++;
-}
-
-static void write_mark_check(struct writer *w, size_t mark)
+static void write_mark(struct writer *w, size_t mark)
 {
 	strbuf_addf(&w->out->text, "(?C{%zu})", mark);
-}
-
-static void write_mark_set(struct writer *w, size_t mark)
-{
-	w->out->marks[mark] = open_group(w, 0);
-	strbuf_add_str(&w->out->text, "()");
 }
 
 /* A choice that is entered here. */
 static void write_choice_mark(struct writer *w)
 {
-	if (!w->in_loop)
-		return;
-	size_t mark = new_mark(w);
-
-	write_mark_check(w, mark);
-	write_mark_set(w, mark);
+	if (w->marked)
+		write_mark(w, w->out->mark_count++);
 }
 
 static void write_ranges(struct strbuf *out, const struct re2_class *class)
@@ -246,48 +224,31 @@ static void write_quantified(struct writer *w, const struct re2_node *node, cons
 		strbuf_add_char(out, ')');
 }
 
-/* x* or x+ where x is nullable: a round that ends where one has ended already is dead. */
-static void write_empty_loop(struct writer *w, const struct re2_node *sub, unsigned flags, char op)
+/*
+ * x* or x+. The state is that after a round: go on or leave? It is also that before the first round of
+ * x*, unless x is nullable: then Go makes (x+)? of x*, and the first choice is one of its own.
+ */
+static void write_loop(struct writer *w, const struct re2_node *node, char op)
 {
 	struct strbuf *out = &w->out->text;
-	bool outer = w->in_loop;
+	const struct re2_node *body = node->first;
 
-	if (op == '*')
+	if (!w->marked) {
+		write_quantified(w, node, (const char[]){op, '\0'});
+		return;
+	}
+	if (op == '*' && body->nullable)
 		write_choice_mark(w);
-	w->in_loop = true;
-	size_t mark = new_mark(w);
+	size_t mark = w->out->mark_count++;
 
+	if (op == '*' && !body->nullable)
+		write_mark(w, mark);
 	strbuf_add_str(out, "(?:");
-	write_node(w, sub);
-	write_mark_check(w, mark);
-	write_mark_set(w, mark);
+	write_node(w, body);
+	write_mark(w, mark);
 	strbuf_add_char(out, ')');
 	strbuf_add_char(out, op);
-	write_lazy(w, flags);
-	w->in_loop = outer;
-}
-
-static void write_star(struct writer *w, const struct re2_node *node)
-{
-	if (node->first->nullable) {
-		write_empty_loop(w, node->first, node->flags, '*');
-	} else if (w->in_loop) {
-		size_t mark = new_mark(w);
-
-		write_mark_check(w, mark);
-		write_quantified(w, node, "*");
-		write_mark_set(w, mark); /* the state is last entered where the loop is left */
-	} else {
-		write_quantified(w, node, "*");
-	}
-}
-
-static void write_plus(struct writer *w, const struct re2_node *node)
-{
-	if (node->first->nullable)
-		write_empty_loop(w, node->first, node->flags, '+');
-	else
-		write_quantified(w, node, "+");
+	write_lazy(w, node->flags);
 }
 
 /* x{0,count} as (x(x(x)?)?)? */
@@ -326,14 +287,14 @@ static void write_copies(struct writer *w, const struct re2_node *node)
 		 !((sub->flags ^ node->flags) & RE2_NON_GREEDY))
 		write_node(w, sub);
 	else if (node->max < 0)
-		write_plus(w, node);
+		write_loop(w, node, '+');
 }
 
 static void write_repeat(struct writer *w, const struct re2_node *node)
 {
 	char quantifier[32];
 
-	if (w->in_loop || node->loops_on_nothing) {
+	if (w->marked && node->paths > 1) {
 		strbuf_add_str(&w->out->text, "(?:");
 		write_copies(w, node);
 		strbuf_add_char(&w->out->text, ')');
@@ -433,10 +394,10 @@ static void write_node(struct writer *w, const struct re2_node *node)
 		write_alternate(w, node);
 		break;
 	case RE2_STAR:
-		write_star(w, node);
+		write_loop(w, node, '*');
 		break;
 	case RE2_PLUS:
-		write_plus(w, node);
+		write_loop(w, node, '+');
 		break;
 	case RE2_QUEST:
 		write_choice_mark(w);
@@ -452,7 +413,8 @@ static void write_node(struct writer *w, const struct re2_node *node)
 
 int re2_to_pcre2(const struct re2 *re, struct re2_pcre2 *ret)
 {
-	struct writer w = {.out = ret};
+	bool anchored = re->root->op == RE2_CONCAT && re->root->first->op == RE2_BEGIN_TEXT;
+	struct writer w = {.out = ret, .marked = !anchored || re->root->paths > RE2_PATHS_MAX};
 
 	*ret = (struct re2_pcre2){.text = STRBUF_INIT};
 	write_node(&w, re->root);
@@ -463,5 +425,4 @@ void re2_pcre2_release(struct re2_pcre2 *p)
 {
 	strbuf_release(&p->text);
 	free(p->groups);
-	free(p->marks);
 }

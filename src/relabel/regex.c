@@ -120,31 +120,40 @@ void regex_matcher_release(struct regex_matcher *matcher)
 	pcre2_match_data_free(matcher->data);
 	pcre2_match_context_free(matcher->context);
 	free(matcher->spans);
+	free(matcher->visited);
 	*matcher = (struct regex_matcher){0};
 }
 
-/* A callout of re2_pcre2.c: 1 (go back) where its mark was last set right here. */
+/* A callout of re2_pcre2.c: 1 (go back) where its state has been entered here before. */
 static int on_callout(pcre2_callout_block *block, void *ctx)
 {
-	const struct regex *re = ctx;
+	struct regex_matcher *m = ctx;
 	unsigned long mark = strtoul((const char *)block->callout_string, NULL, 10);
-	unsigned group = re->map.marks[mark];
+	size_t bit = mark * m->places + block->current_position;
+	uint64_t mask = UINT64_C(1) << (bit % 64);
 
-	return group < block->capture_top &&
-	       block->offset_vector[2 * group] == block->current_position;
+	if (m->visited[bit / 64] & mask)
+		return 1;
+	m->visited[bit / 64] |= mask;
+	return 0;
 }
 
-static int prepare(struct regex_matcher *m, const struct regex *re)
+static int prepare_context(struct regex_matcher *m)
+{
+	if (m->context)
+		return 0;
+	m->context = pcre2_match_context_create(NULL);
+	if (!m->context)
+		return -ENOMEM;
+	pcre2_set_match_limit(m->context, REGEX_STEPS_MAX);
+	pcre2_set_heap_limit(m->context, REGEX_HEAP_MAX);
+	return pcre2_set_callout(m->context, on_callout, m);
+}
+
+static int prepare_data(struct regex_matcher *m, const struct regex *re)
 {
 	size_t pairs = re->map.group_count + 1, spans = 2 * (re->group_count + 1);
 
-	if (!m->context) {
-		m->context = pcre2_match_context_create(NULL);
-		if (!m->context)
-			return -ENOMEM;
-		pcre2_set_match_limit(m->context, REGEX_STEPS_MAX);
-		pcre2_set_heap_limit(m->context, REGEX_HEAP_MAX);
-	}
 	if (!m->data || m->data_pairs < pairs) {
 		pcre2_match_data_free(m->data);
 		m->data = pcre2_match_data_create((uint32_t)pairs, NULL);
@@ -156,7 +165,33 @@ static int prepare(struct regex_matcher *m, const struct regex *re)
 		m->spans = xreallocarray(m->spans, spans, sizeof(m->spans[0]));
 		m->span_capacity = spans;
 	}
-	return pcre2_set_callout(m->context, on_callout, (void *)(uintptr_t)re);
+	return 0;
+}
+
+static int prepare_visited(struct regex_matcher *m, const struct regex *re, size_t len)
+{
+	m->places = len + 1;
+	if (re->map.mark_count == 0)
+		return 0;
+	if (re->map.mark_count > REGEX_VISITED_MAX / m->places)
+		return -E2BIG;
+	size_t words = (re->map.mark_count * m->places + 63) / 64;
+
+	if (m->visited_capacity < words) {
+		m->visited = xreallocarray(m->visited, words, sizeof(m->visited[0]));
+		m->visited_capacity = words;
+	}
+	memset(m->visited, 0, words * sizeof(m->visited[0]));
+	return 0;
+}
+
+static int prepare(struct regex_matcher *m, const struct regex *re, size_t len)
+{
+	int r = prepare_context(m);
+
+	if (r == 0)
+		r = prepare_data(m, re);
+	return r == 0 ? prepare_visited(m, re, len) : r;
 }
 
 /* Of two spans of one group, was `a` set after `b`? The text is walked from left to right. */
@@ -177,7 +212,7 @@ static void collect_spans(struct regex_matcher *m, const struct regex *re)
 		const size_t *from = &found[2 * (i + 1)];
 		size_t *to = &m->spans[2 * re->map.groups[i]];
 
-		if (re->map.groups[i] && from[0] != PCRE2_UNSET && is_later(from, to)) {
+		if (from[0] != PCRE2_UNSET && is_later(from, to)) {
 			to[0] = from[0];
 			to[1] = from[1];
 		}
@@ -187,7 +222,7 @@ static void collect_spans(struct regex_matcher *m, const struct regex *re)
 enum regex_verdict regex_match(const struct regex *re, struct regex_matcher *matcher,
 	const char *subject, size_t len, size_t start)
 {
-	if (len > REGEX_SUBJECT_MAX || prepare(matcher, re) < 0)
+	if (len > REGEX_SUBJECT_MAX || prepare(matcher, re, len) < 0)
 		return REGEX_GAVE_UP;
 	int r = pcre2_match(re->code, (PCRE2_SPTR)subject, len, start, 0, matcher->data,
 		matcher->context);
@@ -203,7 +238,7 @@ enum regex_verdict regex_match(const struct regex *re, struct regex_matcher *mat
 bool regex_could_match_prefix(const struct regex *re, struct regex_matcher *matcher,
 	const char *prefix)
 {
-	if (prepare(matcher, re) < 0)
+	if (prepare(matcher, re, strlen(prefix)) < 0)
 		return true;
 	return pcre2_match(re->code, (PCRE2_SPTR)prefix, strlen(prefix), 0, PCRE2_PARTIAL_HARD,
 		       matcher->data, matcher->context) != PCRE2_ERROR_NOMATCH;

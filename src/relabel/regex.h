@@ -16,7 +16,9 @@
 #define REGEX_PATTERN_MAX (32 * 1024) /* bytes; PCRE2 itself stops at 64 KiB of compiled code */
 #define REGEX_SUBJECT_MAX (64 * 1024) /* bytes; label values that people match are far shorter */
 #define REGEX_STEPS_MAX   200000 /* PCRE2's match limit: a few milliseconds */
-#define REGEX_HEAP_MAX    (4 * 1024) /* KiB, for one match; freed afterwards */
+#define REGEX_HEAP_MAX    (2 * 1024) /* KiB, for one match; freed with the matcher */
+
+#define REGEX_VISITED_MAX (8 * 1024 * 1024) /* bits, for patterns with loops that hold choices */
 
 #define REGEX_UNSET SIZE_MAX
 
@@ -42,6 +44,8 @@ struct regex_matcher {
 	size_t data_pairs;
 	size_t *spans; /* after REGEX_YES: group i is [spans[2i], spans[2i+1]), or REGEX_UNSET */
 	size_t span_capacity;
+	uint64_t *visited; /* a bit per mark (re2_pcre2.c) and place of the subject */
+	size_t visited_capacity, places;
 };
 
 /* Zero-initialised is ready. */
