@@ -25,7 +25,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/hex.h"
+#include "base/log.h"
 
 #define MAX_CGROUPS 4096 /* a few per running container; 200 bytes each */
 #define UNKNOWN_AFTER                                                                              \
@@ -172,7 +172,18 @@ static enum cgroup_verdict verdict_of(const struct attribution *a, const char *i
 /* Below a container's root the kernel side inherits; only the root is told of. */
 static void judge(struct attribution *a, struct cgroup *c, enum cgroup_verdict verdict)
 {
+	static const char *const names[] = {
+		[CGROUP_PENDING] = "pending",
+		[CGROUP_KEEP] = "keep",
+		[CGROUP_DROP] = "drop",
+		[CGROUP_HOST] = "host",
+	};
+
 	c->verdict = verdict;
+	log_debug("attribution", "cgroup", LOG_STR("verdict", names[verdict]),
+		LOG_STR("container", c->id), LOG_INT("cgroup", c->key & ~CGROUP_KEY_V1),
+		LOG_STR("hierarchy", c->key & CGROUP_KEY_V1 ? "v1" : "v2"),
+		LOG_INT("root", c->key == c->root));
 	if (c->key == c->root)
 		profiler_set_cgroup(a->profiler, c->root, verdict);
 }
