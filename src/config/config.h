@@ -100,5 +100,8 @@ void config_reference_add(struct strbuf *out);
 /* The label sets of a file_sd file (JSON or YAML, as Prometheus reads them). */
 int config_load_target_file(const char *path, struct labels **ret_sets, size_t *ret_count,
 	struct error *err) MUST_CHECK;
+/* The same from memory; `path` is used in the message, which tells the first mistake. */
+int config_parse_target_file(const char *path, const char *text, size_t len,
+	struct labels **ret_sets, size_t *ret_count, struct error *err) MUST_CHECK;
 
 #endif

@@ -138,20 +138,26 @@ static int first_problem(const char *path, const struct config_problems *problem
 	return error_set(err, -EINVAL, "%s", text.buf);
 }
 
-static int parse_targets(const char *path, const struct strbuf *text, struct target_list *list,
-	struct error *err)
+int config_parse_target_file(const char *path, const char *text, size_t len,
+	struct labels **ret_sets, size_t *ret_count, struct error *err)
 {
 	struct config_problems problems = {0};
 	struct config_reader r = {.problems = &problems};
+	struct target_list list = {0};
 	struct tree tree;
 	int code = 0;
 
-	if (tree_parse(text->buf, text->len, &tree, &problems) == 0)
-		read_targets(&r, tree.root, list);
+	if (tree_parse(text, len, &tree, &problems) == 0)
+		read_targets(&r, tree.root, &list);
 	tree_release(&tree);
 	problems_sort(&problems);
-	if (problems.count)
+	if (problems.count) {
 		code = first_problem(path, &problems, err);
+		list_release(&list);
+	} else {
+		*ret_sets = list.sets;
+		*ret_count = list.count;
+	}
 	config_problems_release(&problems);
 	return code;
 }
@@ -160,19 +166,11 @@ int config_load_target_file(const char *path, struct labels **ret_sets, size_t *
 	struct error *err)
 {
 	struct strbuf text cleanup_strbuf = STRBUF_INIT;
-	struct target_list list = {0};
 	int r = file_read_at(AT_FDCWD, path, TREE_MAX_BYTES, &text);
 
 	if (r == -EFBIG)
 		return error_set(err, r, "%s is larger than %d bytes", path, TREE_MAX_BYTES);
 	if (r < 0)
 		return error_set_errno(err, r, "cannot read %s", path);
-	r = parse_targets(path, &text, &list, err);
-	if (r < 0) {
-		list_release(&list);
-		return r;
-	}
-	*ret_sets = list.sets;
-	*ret_count = list.count;
-	return 0;
+	return config_parse_target_file(path, text.buf, text.len, ret_sets, ret_count, err);
 }
