@@ -63,7 +63,7 @@ $(LIBRARY): $(filter-out $(BUILD)/obj/src/main.o,$(OBJECTS))
 $(BUILD)/obj/%.o: %.c Makefile | $(SKELETONS)
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -DDOCKPROF_VERSION='"$(VERSION)"' -DDOCKPROF_COMMIT='"$(COMMIT)"' -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -DDOCKPROF_VERSION='"$(VERSION)"' -DDOCKPROF_COMMIT='"$(COMMIT)"' -MD -MP -c -o $@ $<
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) Makefile
 	$(call say,BPF)
@@ -78,7 +78,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 $(BUILD)/tests/%: tests/unit/%.c $(LIBRARY) tests/unit/unit.h
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS) -lcheck -lsubunit -lm -lrt -lpthread
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS) -lcheck -lsubunit -lm -lrt -lpthread
 
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
 -include $(wildcard mk/*.mk)

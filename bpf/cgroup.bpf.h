@@ -89,7 +89,7 @@ static __noinline int judge_anew(struct cgroup *cgroup, uint64_t hierarchy, stru
 	if (!find_verdict(cgroup, hierarchy, &fresh)) {
 		old = bpf_map_lookup_elem(&judged, &j->leaf);
 		j->unknown = !old || old->verdict != VERDICT_PENDING ||
-			     (int32_t)(old->generation - forgotten_generation) < 0;
+			(int32_t)(old->generation - forgotten_generation) < 0;
 	}
 	if (!j->unknown)
 		bpf_map_update_elem(&judged, &j->leaf, &fresh, BPF_ANY);

@@ -130,9 +130,9 @@ static __always_inline void read_process(struct task_struct *task, struct proces
 }
 
 #define SUBSYS_INDEX(name)                                                                         \
-	(bpf_core_enum_value_exists(enum cgroup_subsys_id, name) ?                                 \
-			bpf_core_enum_value(enum cgroup_subsys_id, name) :                         \
-			-1)
+	(bpf_core_enum_value_exists(enum cgroup_subsys_id, name)                                   \
+			? bpf_core_enum_value(enum cgroup_subsys_id, name)                         \
+			: -1)
 
 static __always_inline int v1_index(void)
 {
@@ -184,8 +184,7 @@ static __noinline int report_cgroups(struct scratch *scratch, struct task_struct
 	depth = event->head.v2_depth;
 	if (depth > CHAIN_DEPTH_MAX)
 		return 0;
-	event->head.v1_depth =
-		(uint8_t)describe(place->v1, CGROUP_V1_BIT, event->level + depth);
+	event->head.v1_depth = (uint8_t)describe(place->v1, CGROUP_V1_BIT, event->level + depth);
 	levels = depth + event->head.v1_depth;
 	if (levels > 2 * CHAIN_DEPTH_MAX)
 		return 0;
@@ -252,7 +251,7 @@ static __always_inline void read_kernel_stack(struct bpf_perf_event_data *ctx,
 }
 
 static __always_inline void read_user_stack(struct bpf_perf_event_data *ctx,
-	struct task_struct *task, struct scratch *scratch)
+	struct task_struct *task, struct scratch *scratch, const bool loop_helper)
 {
 	struct stack_record *rec = &scratch->record;
 	struct user_regs regs = {};
@@ -264,7 +263,7 @@ static __always_inline void read_user_stack(struct bpf_perf_event_data *ctx,
 	if (regs.exact)
 		rec->flags |= STACK_LEAF_EXACT;
 	if (!kernel_walks_user) {
-		walk_frame_pointers(rec, &scratch->walk, &regs);
+		walk_frame_pointers(rec, &scratch->walk, &regs, loop_helper);
 		return;
 	}
 	size = bpf_get_stack(ctx, &rec->ips[at], FRAMES_MAX * sizeof(rec->ips[0]),
@@ -308,8 +307,8 @@ static __always_inline bool send_record(struct stack_record *rec)
 		return false;
 	if (bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) >= wakeup_bytes)
 		flags = BPF_RB_FORCE_WAKEUP;
-	return bpf_ringbuf_output(&stacks, rec,
-		       STACK_RECORD_HEAD + addresses * sizeof(rec->ips[0]), flags) == 0;
+	return bpf_ringbuf_output(&stacks, rec, STACK_RECORD_HEAD + addresses * sizeof(rec->ips[0]),
+		       flags) == 0;
 }
 
 /* A record that found no room is tried again with the next tick that has the same stack. */
@@ -327,6 +326,8 @@ static __always_inline void count_record(struct stack_record *rec, uint32_t now,
 	if (!count) {
 		struct stack_count first = {};
 
+		/* A new image's first tick cannot have a known stack. */
+		report_process(&rec->process);
 		bpf_map_update_elem(map, &rec->key, &first, BPF_NOEXIST);
 		count = bpf_map_lookup_elem(map, &rec->key);
 	}
@@ -355,8 +356,7 @@ static __always_inline void reset_record(struct stack_record *rec, uint32_t now,
 	bpf_get_current_comm(rec->comm, sizeof(rec->comm));
 }
 
-SEC("perf_event")
-int profile(struct bpf_perf_event_data *ctx)
+static __always_inline int tick(struct bpf_perf_event_data *ctx, const bool loop_helper)
 {
 	uint32_t now = epoch & 1, zero = 0;
 	struct tally *tally = bpf_map_lookup_elem(&tallies, &now);
@@ -391,12 +391,25 @@ int profile(struct bpf_perf_event_data *ctx)
 		tally->lost_task++;
 		return 0;
 	}
-	report_process(&rec->process);
 	if (kernel_stacks && !interrupted_user(ctx))
 		read_kernel_stack(ctx, rec);
 	if (user_stacks)
-		read_user_stack(ctx, task, scratch);
+		read_user_stack(ctx, task, scratch, loop_helper);
 	hash_record(rec);
 	count_record(rec, now, tally);
 	return 0;
+}
+
+/* Two builds of the same; user space loads the first that the kernel can. */
+SEC("perf_event")
+int profile(struct bpf_perf_event_data *ctx)
+{
+	return tick(ctx, true);
+}
+
+/* Before 5.17, without bpf_loop(). */
+SEC("perf_event")
+int profile_plain(struct bpf_perf_event_data *ctx)
+{
+	return tick(ctx, false);
 }

@@ -41,7 +41,8 @@ _Static_assert(sizeof(struct stack_count) == 16, "layout");
 enum stack_flags {
 	STACK_USER_TRUNCATED = 1 << 0,
 	STACK_KERNEL_TRUNCATED = 1 << 1,
-	STACK_LEAF_EXACT = 1 << 2, /* the first user address was interrupted, it is no return address */
+	STACK_LEAF_EXACT =
+		1 << 2, /* the first user address was interrupted, it is no return address */
 	STACK_BY_PID = 1 << 3, /* recorded because of the pid, whatever the cgroup */
 };
 

@@ -88,7 +88,7 @@ static __always_inline uint64_t caller_beside_frame(const struct user_regs *regs
 	if ((code[0] & 0xffffff) == mov)
 		slot += sizeof(uint64_t);
 	else if (code[0] != push_mov && !(code[0] == endbr64 && code[1] == push_mov) &&
-		 (code[0] & 0xff) != 0xc3 && (code[0] & 0xffff) != 0xc3f3)
+		(code[0] & 0xff) != 0xc3 && (code[0] & 0xffff) != 0xc3f3)
 		return 0;
 	bpf_probe_read_user(&caller, sizeof(caller), (const void *)slot);
 	return caller;
@@ -160,7 +160,7 @@ static __always_inline const struct pt_regs *entry_regs(struct task_struct *task
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	return (const struct pt_regs *)((uint64_t)BPF_CORE_READ(task, stack) + THREAD_SIZE -
-					bpf_core_type_size(struct pt_regs));
+		bpf_core_type_size(struct pt_regs));
 }
 
 /* False where the task has no user space, or was not yet there. */

@@ -60,11 +60,13 @@ int environment_check(const char *sys, struct error *err)
 	if (uname(&uts) == 0 && kernel_release_parse(uts.release, version) &&
 		version_number(version) < VERSION(5, 10, 0))
 		return error_set(err, -ENOSYS,
-			"this kernel is %s; sampling with BPF needs Linux 5.10 or newer", uts.release);
+			"this kernel is %s; sampling with BPF needs Linux 5.10 or newer",
+			uts.release);
 	if (access(btf, R_OK) < 0)
 		return error_set_errno(err, -ENOENT,
 			"cannot read the kernel's type information %s: the kernel needs "
-			"CONFIG_DEBUG_INFO_BTF=y, the container the host's /sys", btf);
+			"CONFIG_DEBUG_INFO_BTF=y, the container the host's /sys",
+			btf);
 	return 0;
 }
 
@@ -127,13 +129,16 @@ int environment_explain(int code, const char *what, const char *proc, struct err
 	if (locked_down())
 		return error_set(err, -EPERM,
 			"%s: not permitted, the kernel is locked down (confidentiality); boot with "
-			"lockdown=integrity or without it", what);
+			"lockdown=integrity or without it",
+			what);
 	if (status_value(status.buf, "\nSeccomp:", 10) == 2)
 		return error_set(err, -EPERM,
 			"%s: not permitted though the capabilities are there, so the engine's seccomp "
 			"profile forbids it; in the compose file: `privileged: true`, or "
-			"`security_opt: [seccomp:unconfined]`", what);
+			"`security_opt: [seccomp:unconfined]`",
+			what);
 	return error_set(err, -EPERM,
 		"%s: not permitted though the capabilities are there; a security module "
-		"(AppArmor, SELinux) may forbid it, or this is a user namespace: " GRANT, what);
+		"(AppArmor, SELinux) may forbid it, or this is a user namespace: " GRANT,
+		what);
 }

@@ -10,8 +10,7 @@ _Static_assert(CGROUP_MAX_DEPTH == CHAIN_DEPTH_MAX, "chains are copied whole");
 _Static_assert(CGROUP_KEY_V1 == CGROUP_V1_BIT, "keys are copied as they are");
 _Static_assert(sizeof(struct process_id) == sizeof(struct process_key), "same struct");
 
-static void decode_chain(const struct cgroup_level *levels, size_t depth,
-	struct cgroup_chain *ret)
+static void decode_chain(const struct cgroup_level *levels, size_t depth, struct cgroup_chain *ret)
 {
 	ret->depth = depth;
 	for (size_t i = 0; i < depth; i++) {

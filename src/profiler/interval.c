@@ -47,7 +47,8 @@ int interval_flip(struct profile_bpf *skel, uint32_t epoch)
 	int fd = bpf_map__fd(counts_of(skel, old));
 
 	__atomic_store_n(&skel->bss->epoch, epoch, __ATOMIC_SEQ_CST);
-	return bpf_map_update_elem(bpf_map__fd(skel->maps.counts), &old, &fd, BPF_ANY) < 0 ? -errno : 0;
+	return bpf_map_update_elem(bpf_map__fd(skel->maps.counts), &old, &fd, BPF_ANY) < 0 ? -errno
+											   : 0;
 }
 
 int interval_take_counts(struct profile_bpf *skel, uint32_t epoch, struct stack_ticks **ret,

@@ -37,7 +37,8 @@
  * Controllers for which container engines make cgroups on v1, the most common first; as an index, the
  * values of enum cgroup_subsys_id in bpf/vmlinux.h, given beside.
  */
-static const char *const v1_controllers[] = {"cpuacct", "cpu", "memory", "devices", "freezer", "pids"};
+static const char *const v1_controllers[] = {"cpuacct", "cpu", "memory", "devices", "freezer",
+	"pids"};
 static const int v1_controller_ids[] = {1, 0, 2, 3, 4, 5};
 
 static int print_to_log(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -62,12 +63,17 @@ static uint32_t power_of_two(uint64_t at_least, uint32_t min, uint32_t max)
 	return n;
 }
 
-static void size_maps(struct profile_bpf *skel, unsigned rate)
+static void size_maps(struct profile_bpf *skel, const struct profiler_options *options)
 {
+	uint64_t rate = options->sample_rate;
 	uint64_t cpus = (uint64_t)MAX(libbpf_num_possible_cpus(), 1);
 	uint32_t counts = power_of_two(cpus * rate * SECONDS_COVERED, COUNTS_MIN, COUNTS_MAX);
 	uint32_t ring = power_of_two(cpus * RING_PER_CPU * rate / DEFAULT_RATE, RING_MIN, RING_MAX);
 
+	if (options->max_stacks)
+		counts = options->max_stacks;
+	if (options->ring_bytes)
+		ring = options->ring_bytes;
 	bpf_map__set_max_entries(skel->maps.counts_0, counts);
 	bpf_map__set_max_entries(skel->maps.counts_1, counts);
 	bpf_map__set_max_entries(skel->maps.stacks, ring);
@@ -80,7 +86,7 @@ static bool kernel_walks_user(void)
 	unsigned version[3];
 
 	return uname(&uts) == 0 && kernel_release_parse(uts.release, version) &&
-	       kernel_probe_read_may_hang(version);
+		kernel_probe_read_may_hang(version);
 }
 
 static int configure(struct profile_bpf *skel, const struct profiler_options *options)
@@ -97,8 +103,22 @@ static int configure(struct profile_bpf *skel, const struct profiler_options *op
 	skel->rodata->user_stacks = options->user_stacks;
 	skel->rodata->kernel_walks_user = kernel_walks_user();
 	skel->rodata->v1_controller = v1 < 0 ? -1 : v1_controller_ids[v1];
-	size_maps(skel, options->sample_rate);
+	size_maps(skel, options);
 	return 0;
+}
+
+struct bpf_program *loaded_program(const struct profile_bpf *skel)
+{
+	return bpf_program__autoload(skel->progs.profile) ? skel->progs.profile
+							  : skel->progs.profile_plain;
+}
+
+static void choose_program(struct profile_bpf *skel)
+{
+	bool loop = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_loop, NULL) == 1;
+
+	bpf_program__set_autoload(skel->progs.profile, loop);
+	bpf_program__set_autoload(skel->progs.profile_plain, !loop);
 }
 
 /* The verifier's verdict is in the last lines of its log, before its statistics. */
@@ -113,21 +133,23 @@ static const char *last_words(char *log)
 	return line ? line + 1 : log;
 }
 
-static int load(struct profile_bpf *skel, const struct profiler_options *options,
-	struct error *err)
+static int load(struct profile_bpf *skel, const struct profiler_options *options, struct error *err)
 {
 	char *log cleanup_free = xcalloc(1, VERIFIER_LOG_SIZE);
 	int r;
 
-	bpf_program__set_log_buf(skel->progs.profile, log, VERIFIER_LOG_SIZE);
+	choose_program(skel);
+	bpf_program__set_log_buf(loaded_program(skel), log, VERIFIER_LOG_SIZE);
 	r = profile_bpf__load(skel);
-	bpf_program__set_log_buf(skel->progs.profile, NULL, 0);
+	bpf_program__set_log_buf(loaded_program(skel), NULL, 0);
 	if (r == 0)
 		return 0;
 	if (r == -EPERM || r == -EACCES || !*log)
 		return environment_explain(r, "cannot load the BPF program", options->proc, err);
-	return error_set(err, r, "the kernel's verifier refuses the BPF program: %s; please report it "
-		"with the kernel's version", last_words(log));
+	return error_set(err, r,
+		"the kernel's verifier refuses the BPF program: %s; please report it "
+		"with the kernel's version",
+		last_words(log));
 }
 
 int load_program(const struct profiler_options *options, struct profile_bpf **ret,

@@ -5,6 +5,7 @@
 
 #include "profiler/profiler.h"
 
+struct bpf_program;
 struct profile_bpf;
 
 /*
@@ -13,5 +14,8 @@ struct profile_bpf;
  */
 int load_program(const struct profiler_options *options, struct profile_bpf **ret,
 	struct error *err);
+
+/* The one of the object's programs that this kernel got. */
+struct bpf_program *loaded_program(const struct profile_bpf *skel);
 
 #endif

@@ -89,7 +89,7 @@ static int profiler_open(struct profiler *p, struct loop *loop,
 	if (r < 0)
 		return error_set_errno(err, r, "cannot map the BPF ring buffers");
 	p->ticker = (struct ticker){
-		.program = p->skel->progs.profile,
+		.program = loaded_program(p->skel),
 		.sys = p->sys,
 		.rate = options->sample_rate,
 	};
@@ -312,7 +312,7 @@ void profiler_cost(const struct profiler *p, uint64_t *ret_run_ns, uint64_t *ret
 	uint32_t size = sizeof(info);
 
 	*ret_run_ns = *ret_runs = 0;
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(p->skel->progs.profile), &info, &size) < 0)
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(loaded_program(p->skel)), &info, &size) < 0)
 		return;
 	*ret_run_ns = info.run_time_ns;
 	*ret_runs = info.run_cnt;

@@ -49,6 +49,9 @@ struct profiler_options {
 	bool user_stacks, kernel_stacks;
 	/* Processes of these cgroups are never counted: the agent's own pid, 0 for none. */
 	uint32_t self_pid;
+	/* 0: by rate and CPUs. Distinct stacks that the kernel counts per interval (more than that are
+	 * sent one by one); bytes on their way to us, a power of two. */
+	uint32_t max_stacks, ring_bytes;
 	const char *proc; /* "/proc" */
 	const char *sys; /* "/sys" */
 };

@@ -73,8 +73,8 @@ void ring_consume(struct ring *ring)
 
 	while (at < end) {
 		const uint8_t *record = data + (at & (ring->size - 1));
-		uint32_t header = __atomic_load_n((const uint32_t *)(const void *)record,
-			__ATOMIC_ACQUIRE);
+		uint32_t header =
+			__atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
 		size_t size = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 
 		if (header & BPF_RINGBUF_BUSY_BIT)
