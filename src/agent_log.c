@@ -128,7 +128,7 @@ void agent_log_round(const struct collect_tally *t, struct log_limit *loss_limit
 		LOG_INT("filtered", t->filtered),
 		LOG_INT("carried_in", t->carried_in),
 		LOG_INT("carried_out", t->carried_out),
-		LOG_INT("lost_unknown_container", t->unknown),
+		LOG_INT("unknown_container", t->unknown),
 	};
 
 	for (int i = 0; i < LOSS_COUNT; i++)
@@ -136,10 +136,10 @@ void agent_log_round(const struct collect_tally *t, struct log_limit *loss_limit
 	if (log_enabled(LOG_LEVEL_DEBUG))
 		log_write(LOG_LEVEL_DEBUG, "collect", "interval", fields);
 	if (lost(t) * 100 > t->ticks && log_limit_allow(loss_limit, LOSS_INTERVAL_NS, NULL))
-		log_warn("collect",
-			"more than one tick in a hundred was lost in an interval; see "
-			"--log.level=debug for the reasons",
-			LOG_INT("ticks", t->ticks), LOG_INT("lost", lost(t)));
+		log_write(LOG_LEVEL_WARN, "collect",
+			"more than one tick in a hundred was lost in an interval; this is told once "
+			"an hour, --log.level=debug tells of each interval",
+			fields);
 }
 
 void target_news_init(struct target_news *news)

@@ -21,6 +21,8 @@ struct engine {
 	struct docker_discovery *docker;
 	unsigned source;
 	bool connected;
+	bool told; /* of `state`, with a reason where it has one */
+	enum docker_connection state;
 };
 
 /* What one discover_apply() made. */
@@ -154,9 +156,14 @@ static void on_connection(void *ctx, enum docker_connection state, const struct 
 {
 	struct engine *e = ctx;
 
+	bool news = !e->told || state != e->state;
+
 	e->connected = state == DOCKER_CONNECTED;
+	e->state = state;
+	e->told = state == DOCKER_CONNECTED || err;
 	retire_old(e->owner);
-	e->owner->ops->engine(e->owner->ctx, e->docker, state, err);
+	if (news && e->told)
+		e->owner->ops->engine(e->owner->ctx, e->docker, state, err);
 }
 
 static void on_notice(void *ctx, const struct error *err)

@@ -21,7 +21,8 @@ struct discover;
 struct discover_ops {
 	/* A target came, changed or went (t->gone). `news`: its verdict or name is another than before. */
 	void (*target)(void *ctx, const struct target *t, bool news);
-	/* For the log: an engine's connection changed; `d` tells host and versions. */
+	/* For the log: an engine's connection changed (err: why, where it is not connected; a reason
+	 * that changes alone is not told again); `d` tells host and versions. */
 	void (*engine)(void *ctx, const struct docker_discovery *d, enum docker_connection state,
 		const struct error *err);
 	void (*notice)(void *ctx, const char *where, const struct error *err);

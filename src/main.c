@@ -14,6 +14,7 @@ static const struct {
 	{"run", cmd_run, "profile all containers until stopped, and push (the default)"},
 	{"targets", cmd_targets, "list the containers and what the rules make of them"},
 	{"check", cmd_check, "find every mistake in a configuration file"},
+	{"relabel", cmd_relabel, "try the rules on label sets from standard input"},
 };
 
 static int help(void)
