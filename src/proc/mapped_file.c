@@ -168,25 +168,38 @@ static bool is_local(const char *type, size_t len)
 	return false;
 }
 
-/* "36 35 98:0 /root /mount/point options [optional ...] - type source super-options" */
-static int mount_is_local(int process_dir, uint64_t mount_id)
+/*
+ * "36 35 98:0 /root /mount/point options [optional ...] - type source super-options", where blanks in names
+ * are escaped. The file's own mount decides; where the process does not see it (it has entered another mount
+ * namespace since it mapped the file), another mount of the same device, which is the same file system.
+ */
+static int mount_is_local(int process_dir, const struct statx *st)
 {
 	struct strbuf text cleanup_strbuf = STRBUF_INIT;
-	int r = file_read_at(process_dir, "mountinfo", MOUNTINFO_MAX, &text);
+	int r = file_read_at(process_dir, "mountinfo", MOUNTINFO_MAX, &text), result = -ENOENT;
 
 	if (r < 0)
 		return r;
 	for (char *line = text.buf, *next; *line; line = next) {
+		unsigned long long id;
+		unsigned major, minor;
+
 		next = strchrnul(line, '\n');
 		if (*next)
 			*next++ = '\0';
-		if (strtoull(line, NULL, 10) != mount_id)
+		if (sscanf(line, "%llu %*u %u:%u ", &id, &major, &minor) != 3)
+			continue;
+		bool own = st->stx_mask & STATX_MNT_ID && id == st->stx_mnt_id;
+
+		if (!own && (major != st->stx_dev_major || minor != st->stx_dev_minor))
 			continue;
 		const char *type = strstr(line, " - ");
 
-		return type && is_local(type + 3, strcspn(type + 3, " ")) ? 0 : -EXDEV;
+		result = type && is_local(type + 3, strcspn(type + 3, " ")) ? 0 : -EXDEV;
+		if (own)
+			break;
 	}
-	return -ENOENT;
+	return result;
 }
 
 /* Whether the file lies on the kernel's own tmpfs mount, as memfds and shared memory do. */
@@ -207,7 +220,7 @@ int mapped_file_open(int process_dir, int path_fd)
 
 	if (r < 0)
 		return r;
-	r = mount_is_local(process_dir, st.stx_mask & STATX_MNT_ID ? st.stx_mnt_id : 0);
+	r = mount_is_local(process_dir, &st);
 	if (r == -ENOENT)
 		r = is_memfd(&st) ? 0 : -EXDEV;
 	if (r < 0)

@@ -297,7 +297,7 @@ START_TEST(file_systems_that_others_serve_are_refused)
 	ck_assert_int_eq(open_with_mountinfo(&f, "%llu 1 0:9 / / rw - nfs4 server:/ rw\n"), -EXDEV);
 	ck_assert_int_eq(open_with_mountinfo(&f, "%llu 1 0:9 / / rw - ext4fuse x rw\n"), -EXDEV);
 	ck_assert_int_eq(open_with_mountinfo(&f, "%llu 1 0:9 / / rw\n"), -EXDEV);
-	/* Mounted where the process cannot see it. */
+	/* A mount that the process does not see; one of another device tells nothing. */
 	ck_assert_int_eq(open_with_mountinfo(&f, "999%llu 1 0:9 / / rw - ext4 x rw\n"), -EXDEV);
 	temp_dir_release(&f);
 }
