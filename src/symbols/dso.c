@@ -56,7 +56,8 @@ struct dso {
 	struct hashmap_entry entry;
 	size_t refs;
 	struct file_identity identity;
-	char *path; /* as in maps; module.path is the same made printable */
+	char *path; /* as in maps */
+	char *printable; /* the same, for module.path */
 	uint32_t dev_major, dev_minor; /* as in maps */
 	uint64_t inode;
 	enum dso_state state;
@@ -176,6 +177,7 @@ static struct dso *dso_new(struct dso_cache *cache, const struct file_identity *
 	dso->refs = 1;
 	dso->identity = *identity;
 	dso->path = xstrdup(path);
+	dso->printable = strbuf_detach(&printable);
 	dso->fd = -1;
 	list_init(&dso->open_node);
 	list_init(&dso->loaded_node);
@@ -183,7 +185,7 @@ static struct dso *dso_new(struct dso_cache *cache, const struct file_identity *
 	dso->module = (struct module){
 		.kind = kind,
 		.id = (*cache->next_module_id)++,
-		.path = strbuf_detach(&printable),
+		.path = dso->printable,
 		.build_id = dso->build_id,
 	};
 	const char *slash = strrchr(dso->module.path, '/');
@@ -199,7 +201,7 @@ static void dso_free(struct dso_cache *cache, struct dso *dso)
 	drop_names(cache, dso);
 	list_remove(&dso->loaded_node);
 	elf_image_release(&dso->image);
-	free((void *)(uintptr_t)dso->module.path);
+	free(dso->printable);
 	free(dso->path);
 	free(dso);
 }
@@ -247,10 +249,10 @@ struct dso *dso_get(struct dso_cache *cache, int process_dir, const struct map_e
 	add_to_cache(cache, dso);
 	int fd = path_fd < 0 ? path_fd : mapped_file_open(process_dir, path_fd);
 
-	if (fd < 0)
-		refuse(cache, dso);
-	else
+	if (fd >= 0)
 		hold_file(cache, dso, fd);
+	else if (fd != -EMFILE && fd != -ENFILE) /* those pass */
+		refuse(cache, dso);
 	return dso;
 }
 

@@ -5,15 +5,20 @@
  */
 #include "symbols/process_maps.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/hash.h"
 
 /* Executable mappings per process; the largest JITs have some thousands. */
-#define MAX_MAPPINGS 16384
+#define MAX_MAPPINGS      16384
+/* More than one has ended only while the process ends. */
+#define MAX_THREADS_TRIED 16
 
 struct reading {
 	struct dso_cache *cache;
@@ -102,18 +107,48 @@ static void take_mapping(void *ctx, const struct map_entry *e)
 	now->list[now->count++] = m;
 }
 
+/*
+ * The main thread may end before the others. Its maps are empty then, and its map_files gone; those of
+ * another thread are the process's, with the files by their paths.
+ */
+static int read_of_other_thread(struct reading *reading, int process_dir)
+{
+	int task_fd = openat(process_dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *tasks cleanup_closedir = task_fd < 0 ? NULL : fdopendir(task_fd);
+	const struct dirent *d;
+	int r = -ESRCH;
+
+	if (!tasks) {
+		if (task_fd >= 0)
+			close(task_fd);
+		return r;
+	}
+	for (int tries = 0; (d = readdir(tasks)) && tries < MAX_THREADS_TRIED; tries++) {
+		if (d->d_name[0] == '.')
+			continue;
+		int dir cleanup_close =
+			openat(task_fd, d->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		reading->process_dir = dir;
+		r = dir < 0 ? -ESRCH : maps_read(dir, take_mapping, reading);
+		if (reading->now.count)
+			return r;
+	}
+	return r;
+}
+
 int process_maps_read(struct process_maps *maps, struct dso_cache *cache, int process_dir)
 {
 	struct reading reading = {.cache = cache, .process_dir = process_dir, .old = maps};
 	int r = maps_read(process_dir, take_mapping, &reading);
 
+	if (r == 0 && !reading.now.count)
+		r = read_of_other_thread(&reading, process_dir);
+	if (r == 0 && !reading.now.count)
+		r = -ESRCH; /* a zombie */
 	if (r < 0 && r != -E2BIG) {
 		process_maps_release(&reading.now, cache);
 		return r;
-	}
-	if (!reading.now.count) { /* a zombie, or a thread group whose memory is gone */
-		process_maps_release(&reading.now, cache);
-		return -ESRCH;
 	}
 	process_maps_release(maps, cache);
 	*maps = reading.now;

@@ -187,6 +187,14 @@ static void read_maps(struct symbolizer *s, struct process *p)
 		s->stats.maps_unreadable++;
 }
 
+static void update_stats(struct symbolizer *s)
+{
+	s->stats.bytes = s->dsos.table_bytes + s->dsos.name_bytes + kernel_symbols_bytes(s->kernel);
+	s->stats.modules = s->dsos.dsos.count;
+	s->stats.processes = s->processes.count;
+	s->stats.files_refused = s->dsos.refused;
+}
+
 static struct process *add_process(struct symbolizer *s, const struct process_id *id)
 {
 	struct process *p = xcalloc(1, sizeof(*p));
@@ -221,6 +229,7 @@ static struct process *get_process(struct symbolizer *s, const struct process_id
 void symbolizer_process_seen(struct symbolizer *s, const struct process_id *id)
 {
 	get_process(s, id);
+	update_stats(s);
 }
 
 static void resolve_in_file(struct symbolizer *s, const struct process *p, const struct mapping *m,
@@ -300,6 +309,7 @@ void symbolizer_user(struct symbolizer *s, const struct process_id *id, const ui
 		ret_frames[i] = cached->frame;
 		count(s, &ret_frames[i]);
 	}
+	update_stats(s);
 }
 
 void symbolizer_kernel(struct symbolizer *s, const uint64_t *ips, size_t ip_count,
@@ -311,6 +321,7 @@ void symbolizer_kernel(struct symbolizer *s, const uint64_t *ips, size_t ip_coun
 		ret_frames[i] = kernel_symbols_resolve(s->kernel, ips[i], now);
 		count(s, &ret_frames[i]);
 	}
+	update_stats(s);
 }
 
 void symbolizer_end_round(struct symbolizer *s)
@@ -325,16 +336,11 @@ void symbolizer_end_round(struct symbolizer *s)
 	}
 	dso_cache_end_round(&s->dsos);
 	kernel_symbols_end_round(s->kernel);
+	update_stats(s);
 	s->round++;
 }
 
 const struct symbolizer_stats *symbolizer_stats(const struct symbolizer *s)
 {
-	struct symbolizer_stats *stats = (struct symbolizer_stats *)(uintptr_t)&s->stats;
-
-	stats->bytes = s->dsos.table_bytes + s->dsos.name_bytes + kernel_symbols_bytes(s->kernel);
-	stats->modules = s->dsos.dsos.count;
-	stats->processes = s->processes.count;
-	stats->files_refused = s->dsos.refused;
-	return stats;
+	return &s->stats;
 }

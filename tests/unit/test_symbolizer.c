@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +151,51 @@ START_TEST(another_process_with_the_pid_is_not_read)
 }
 END_TEST
 
+static void *stay(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+START_TEST(a_process_whose_main_thread_has_ended_is_named)
+{
+	struct symbolizer *s = new_symbolizer(8 << 20);
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		pthread_t thread;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (pthread_create(&thread, NULL, stay, NULL) != 0)
+			_exit(1);
+		pthread_exit(NULL);
+	}
+	struct process_id id = identity_of(pid);
+	uint64_t ip = address_of(dockprof_test_local);
+	struct frame frame = {0};
+	char state = ' ';
+
+	for (int i = 0; i < 1000 && state != 'Z'; i++) {
+		char path[64];
+		struct strbuf text = STRBUF_INIT;
+
+		usleep(1000);
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+		ck_assert_int_eq(file_read_at(-1, path, 4096, &text), 0);
+		state = strrchr(text.buf, ')')[2];
+		strbuf_release(&text);
+	}
+	ck_assert_int_eq(state, 'Z');
+	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	ck_assert_ptr_nonnull(frame.function);
+	ck_assert_str_eq(frame.function, "dockprof_test_local");
+	end_child(pid);
+	symbolizer_free(s);
+}
+END_TEST
+
 START_TEST(kernel_functions_are_named)
 {
 	struct symbolizer *s = new_symbolizer(8 << 20);
@@ -174,4 +220,4 @@ END_TEST
 
 UNIT_MAIN("symbolizer", functions_of_a_living_process_are_named,
 	a_dead_process_is_named_if_it_was_seen_alive, another_process_with_the_pid_is_not_read,
-	kernel_functions_are_named)
+	a_process_whose_main_thread_has_ended_is_named, kernel_functions_are_named)
