@@ -3,7 +3,7 @@
 
 # Each is a target of its own, runs from a clean tree, and ends with "NAME: N passed, N failed".
 CHECK_STAGES = check-gcc check-clang check-style check-layers check-checks check-unit check-sanitize \
-	$(if $(wildcard mk/fuzz.mk),check-fuzz) check-e2e
+	$(if $(wildcard mk/fuzz.mk),check-fuzz) check-install check-e2e
 
 .PHONY: check check-gcc check-clang check-checks check-sanitize check-e2e
 check: deps-check ## install what is missing, then run all checks

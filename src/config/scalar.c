@@ -280,8 +280,8 @@ void scalar_read(struct config_reader *r, const struct config_key *key, const st
 	else if (!parse(r, key, text.buf, where))
 		wrong(r, key, value, text.buf);
 	else if (key->only && !same_value(key, text.buf, key->only))
-		reader_problem(r, value, "`%s: %s` is not supported: %s", key->name,
-			key->type == KEY_STRING ? "..." : text.buf, key->why);
+		reader_problem(r, value, "`%s: %s` is not supported: %s", key->name, text.buf,
+			key->why);
 }
 
 void scalar_list(struct config_reader *r, const char *what, bool secret, const struct node *value,

@@ -185,10 +185,10 @@ static void read_strings(struct config_reader *r, const struct config_key *key,
 	scalar_list(r, what.buf, key->flags & KEY_SECRET_ITEMS, value, &list, &count);
 	if (count && key->only)
 		reader_problem(r, value, "`%s` is not supported: %s", key->name, key->why);
-	char ***field = (char ***)(void *)(object + key->offset);
-	bool unset = key->offset != KEY_NOWHERE && !*field;
+	char ***field =
+		key->offset == KEY_NOWHERE ? NULL : (char ***)(void *)(object + key->offset);
 
-	if (!unset) {
+	if (!field || *field) {
 		strings_free(list, count);
 		return;
 	}

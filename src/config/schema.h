@@ -77,7 +77,8 @@ struct config_key {
 	const char *type_text; /* CUSTOM: for the reference */
 	void (*read)(struct config_reader *r, const struct config_key *key,
 		const struct node *value, void *object);
-	/* Where set: any value but this one is an error, "not supported: " and `why`. */
+	/* Of BOOL, NUMBER, STRINGS, where set: any value but this one is an error, "not supported:" and
+	 * `why`. */
 	const char *only;
 	const char *why;
 };

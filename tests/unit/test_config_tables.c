@@ -296,10 +296,10 @@ END_TEST
 static void dump(struct strbuf *out, const struct config_section *section, const char *object)
 {
 	for (const struct config_key *k = section->keys; k->name; k++) {
-		const void *at = object + k->offset;
-
 		if (k->offset == KEY_NOWHERE)
 			continue;
+		const void *at = object + k->offset;
+
 		if (k->type == KEY_INLINE)
 			dump(out, k->section, at);
 		else if (k->type == KEY_BOOL)
