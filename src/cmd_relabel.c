@@ -329,12 +329,13 @@ int cmd_relabel(int argc, char **argv)
 	};
 	const struct command_spec command = {
 		.usage = "dockprof relabel [--config.file=FILE] [--trace]",
-		.about = "Tries the relabel rules of the file: reads one JSON object of labels per\n"
-			 "line from the standard input and prints, per line, the labels after the\n"
-			 "rules (those that begin with __ included), or null where the rules drop\n"
-			 "them. A line that is no such object is reported on stderr and answered\n"
-			 "with null, too.\n"
-			 "Exit status: 0; 1 where a line was wrong; 2 where the file is not good.",
+		.about =
+			"Tries the relabel rules of the file: reads one JSON object of labels per\n"
+			"line from the standard input and prints, per line, the labels after the\n"
+			"rules (those that begin with __ included), or null where the rules drop\n"
+			"them. A line that is no such object is reported on stderr and answered\n"
+			"with null, too.\n"
+			"Exit status: 0; 1 where a line was wrong; 2 where the file is not good.",
 		.examples = "  echo '{\"__meta_docker_container_name\":\"/web\"}' |\n"
 			    "      dockprof relabel --config.file=dockprof.yml --trace",
 		.options = specs,

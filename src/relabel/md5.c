@@ -10,6 +10,7 @@
 
 #define BLOCK_SIZE 64
 
+/* clang-format off */
 /* floor(2^32 * abs(sin(i + 1))), RFC 1321 section 3.4 */
 static const uint32_t sines[64] = {
 	0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613,
@@ -23,8 +24,10 @@ static const uint32_t sines[64] = {
 	0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb,
 	0xeb86d391,
 };
+/* clang-format on */
 
-static const uint8_t shifts[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
+static const uint8_t shifts[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23},
+	{6, 10, 15, 21}};
 
 static uint32_t rotate(uint32_t x, unsigned bits)
 {

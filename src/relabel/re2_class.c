@@ -70,8 +70,8 @@ static void add_range(struct re2_class *class, uint32_t lo, uint32_t hi)
 	if (class->range_count == class->range_capacity) {
 		class->range_capacity =
 			grow_capacity(class->range_capacity, class->range_count + 1);
-		class->ranges = xreallocarray(
-			class->ranges, class->range_capacity, sizeof(class->ranges[0]));
+		class->ranges = xreallocarray(class->ranges, class->range_capacity,
+			sizeof(class->ranges[0]));
 	}
 	class->ranges[class->range_count++] = (struct re2_range){lo, hi};
 }
@@ -102,8 +102,9 @@ static bool in_folded_set(const struct ascii_set *set, uint32_t c)
 		return in_ascii_set(set, 's') || in_ascii_set(set, 'S');
 	if (c == KELVIN_SIGN)
 		return in_ascii_set(set, 'k') || in_ascii_set(set, 'K');
-	return in_ascii_set(set, c) || in_ascii_set(set, unicode_to_lower(c)) ||
-	       (c < 0x80 && in_ascii_set(set, unicode_to_upper(c)));
+	return c < 0x80 &&
+		(in_ascii_set(set, c) || in_ascii_set(set, unicode_to_lower(c)) ||
+			in_ascii_set(set, unicode_to_upper(c)));
 }
 
 static void add_complement(struct re2_class *class, const struct ascii_set *set, bool fold)
@@ -136,7 +137,7 @@ int re2_scan_rune(struct re2_scan *scan, uint32_t *ret)
 	size_t len = scan->pos < scan->end ? utf8_decode(scan->pos, re2_scan_left(scan), ret) : 0;
 
 	if (len == 0)
-		return re2_refuse(scan, "invalid UTF-8", scan->pos, NULL);
+		return re2_refuse(scan, "invalid UTF-8", NULL, NULL);
 	scan->pos += len;
 	return 0;
 }
@@ -172,7 +173,8 @@ static int scan_hex(struct re2_scan *scan, uint32_t *ret, bool *ret_ok)
 			*ret = value;
 			return 0;
 		}
-		if (hex_value(c) < 0 || (value = value * 16 + (uint32_t)hex_value(c)) > RE2_RUNE_MAX)
+		if (hex_value(c) < 0 ||
+			(value = value * 16 + (uint32_t)hex_value(c)) > RE2_RUNE_MAX)
 			return 0;
 		digits++;
 	}

@@ -186,15 +186,17 @@ static int scan_named_group(struct parser *p, size_t skip)
 {
 	const char *from = p->scan.pos, *name = from + skip;
 	const char *end = memchr(name, '>', (size_t)(p->scan.end - name));
+	const char *hint = *name == '=' || *name == '!'
+		? "Prometheus' RE2 has no look-behind"
+		: "write (?P<name>...) with letters, digits and _";
 
 	p->scan.pos = end ? end + 1 : p->scan.end;
 	if (!end)
-		return re2_refuse(&p->scan, "invalid named capture", from, "the name has no >");
+		return re2_refuse(&p->scan, "invalid named capture", from, hint);
 	if (!utf8_valid(name, (size_t)(end - name)))
 		return re2_refuse(&p->scan, "invalid UTF-8", NULL, NULL);
 	if (!group_name_valid(name, (size_t)(end - name)))
-		return re2_refuse(&p->scan, "invalid named capture", from,
-			"names are letters, digits and _ (and look-behind does not exist)");
+		return re2_refuse(&p->scan, "invalid named capture", from, hint);
 	push_group(p, name, (size_t)(end - name));
 	return 0;
 }
@@ -281,8 +283,10 @@ static enum re2_op repeat_op(int min, int max)
 /* Applies the quantifier that began at `from` and was read up to scan.pos to the topmost node. */
 static int reduce_quantifier(struct parser *p, enum re2_op op, int min, int max, const char *from)
 {
-	struct re2_quantifier quantifier = {
-		.op = op, .min = min, .max = max, .flags = p->scan.flags};
+	struct re2_quantifier quantifier = {.op = op,
+		.min = min,
+		.max = max,
+		.flags = p->scan.flags};
 	struct re2_node *sub = p->depth ? p->stack[p->depth - 1] : NULL, *node;
 
 	if (re2_scan_peek(&p->scan, 0) == '?') {

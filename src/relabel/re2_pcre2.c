@@ -76,8 +76,8 @@ static void open_group(struct writer *w, unsigned group)
 
 	if (out->group_count == out->group_capacity) {
 		out->group_capacity = grow_capacity(out->group_capacity, out->group_count + 1);
-		out->groups = xreallocarray(
-			out->groups, out->group_capacity, sizeof(out->groups[0]));
+		out->groups =
+			xreallocarray(out->groups, out->group_capacity, sizeof(out->groups[0]));
 	}
 	out->groups[out->group_count++] = group;
 }
@@ -175,14 +175,14 @@ static bool is_folded_atom(const struct re2_node *node)
 	if (!(node->flags & RE2_FOLD))
 		return false;
 	return node->op == RE2_LITERAL ||
-	       (node->op == RE2_CLASS && !node->class->property_count && has_ranges(node->class));
+		(node->op == RE2_CLASS && !node->class->property_count && has_ranges(node->class));
 }
 
 /* What a quantifier of PCRE2 can follow as it is. */
 static bool is_atom(const struct re2_node *node)
 {
 	return node->op == RE2_LITERAL || node->op == RE2_CLASS || node->op == RE2_ANY ||
-	       node->op == RE2_ANY_NOT_NL || node->op == RE2_CAPTURE;
+		node->op == RE2_ANY_NOT_NL || node->op == RE2_CAPTURE;
 }
 
 /* A literal or class, without the (?i: that it may need. */
@@ -259,8 +259,7 @@ static void write_optional_copies(struct writer *w, const struct re2_node *node,
 
 	if (out->len > RE2_TEXT_MAX)
 		return;
-	if (count == 1 && sub->op == RE2_QUEST &&
-		!((sub->flags ^ node->flags) & RE2_NON_GREEDY)) {
+	if (count == 1 && sub->op == RE2_QUEST && !((sub->flags ^ node->flags) & RE2_NON_GREEDY)) {
 		write_node(w, sub);
 		return;
 	}
@@ -284,7 +283,7 @@ static void write_copies(struct writer *w, const struct re2_node *node)
 	if (node->max > node->min)
 		write_optional_copies(w, node, node->max - node->min);
 	else if (node->max < 0 && sub->op == RE2_PLUS &&
-		 !((sub->flags ^ node->flags) & RE2_NON_GREEDY))
+		!((sub->flags ^ node->flags) & RE2_NON_GREEDY))
 		write_node(w, sub);
 	else if (node->max < 0)
 		write_loop(w, node, '+');

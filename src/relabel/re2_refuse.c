@@ -27,8 +27,6 @@ const char *re2_perl_hint(const char *from, const char *to)
 	} hints[] = {
 		{"(?=", "Prometheus' RE2 has no look-ahead"},
 		{"(?!", "Prometheus' RE2 has no look-ahead; often a drop rule before does it"},
-		{"(?<=", "Prometheus' RE2 has no look-behind"},
-		{"(?<!", "Prometheus' RE2 has no look-behind"},
 		{"(?>", "Prometheus' RE2 has no atomic groups; (?:...) matches the same or more"},
 		{"(?|", "Prometheus' RE2 has no branch reset"},
 		{"(?#", "Prometheus' RE2 has no comments in patterns"},
@@ -60,6 +58,6 @@ void re2_say_why(const struct re2_scan *scan, const char *pattern, size_t len, s
 			SHOWN_MAX);
 	else
 		text_add_safe(&shown, pattern, len, SHOWN_MAX);
-	error_set(err, -EINVAL, "invalid regular expression: %s: `%s`%s%s", scan->reason,
-		shown.buf, scan->hint ? ": " : "", scan->hint ? scan->hint : "");
+	error_set(err, -EINVAL, "invalid regular expression: %s: `%s`%s%s", scan->reason, shown.buf,
+		scan->hint ? ": " : "", scan->hint ? scan->hint : "");
 }

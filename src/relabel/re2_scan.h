@@ -33,7 +33,8 @@ void re2_class_free(struct re2_class *class);
 /* Reads [...]; the bracket is at scan->pos. */
 int re2_scan_brackets(struct re2_scan *scan, struct re2_class *class) MUST_CHECK;
 /* Reads \d, \pN, \p{Greek} and the like, if that is what is at scan->pos: *ret_found. */
-int re2_scan_class_escape(struct re2_scan *scan, struct re2_class *class, bool *ret_found) MUST_CHECK;
+int re2_scan_class_escape(struct re2_scan *scan, struct re2_class *class,
+	bool *ret_found) MUST_CHECK;
 
 /* A node that belongs to `re`. */
 struct re2_node *re2_node_new(struct re2 *re, enum re2_op op, unsigned flags);

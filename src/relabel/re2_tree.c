@@ -54,7 +54,7 @@ static uint64_t count_paths(const struct re2_node *node)
 {
 	const struct re2_node *sub = node->first;
 	bool endless = node->op == RE2_STAR || node->op == RE2_PLUS ||
-		       (node->op == RE2_REPEAT && node->max < 0);
+		(node->op == RE2_REPEAT && node->max < 0);
 	uint64_t paths = 1;
 
 	if (node->op == RE2_QUEST)
@@ -79,7 +79,8 @@ struct re2_node *re2_node_quantified(struct re2 *re, struct re2_node *sub,
 		sub->repeats *= count;
 		return sub;
 	}
-	if (q->op != RE2_REPEAT && q->op == sub->op && !((q->flags ^ sub->flags) & RE2_NON_GREEDY)) {
+	if (q->op != RE2_REPEAT && q->op == sub->op &&
+		!((q->flags ^ sub->flags) & RE2_NON_GREEDY)) {
 		sub->height++; /* as if it were still there */
 		return sub;
 	}
@@ -92,7 +93,7 @@ struct re2_node *re2_node_quantified(struct re2 *re, struct re2_node *sub,
 	re2_node_append(node, sub);
 	node->repeats *= count;
 	node->nullable = sub->nullable || q->op == RE2_STAR || q->op == RE2_QUEST ||
-			 (q->op == RE2_REPEAT && q->min == 0);
+		(q->op == RE2_REPEAT && q->min == 0);
 	node->paths = count_paths(node);
 	return node;
 }

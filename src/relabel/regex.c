@@ -251,8 +251,8 @@ bool regex_is_word_rune(uint32_t rune)
 	size_t offset, len = utf8_encode(text, rune);
 	int error;
 	bool is = false;
-	pcre2_code *code = pcre2_compile(
-		(PCRE2_SPTR)pattern, sizeof(pattern) - 1, PCRE2_UTF, &error, &offset, NULL);
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, sizeof(pattern) - 1, PCRE2_UTF,
+		&error, &offset, NULL);
 	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
 
 	if (code && data)

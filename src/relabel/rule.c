@@ -37,10 +37,8 @@ static const struct {
 	[RELABEL_REPLACE] = {"replace", NEEDS_TARGET},
 	[RELABEL_KEEP] = {"keep", 0},
 	[RELABEL_DROP] = {"drop", 0},
-	[RELABEL_KEEPEQUAL] = {"keepequal",
-		NEEDS_TARGET | NO_REPLACEMENT | ONLY_SOURCE_AND_TARGET},
-	[RELABEL_DROPEQUAL] = {"dropequal",
-		NEEDS_TARGET | NO_REPLACEMENT | ONLY_SOURCE_AND_TARGET},
+	[RELABEL_KEEPEQUAL] = {"keepequal", NEEDS_TARGET | NO_REPLACEMENT | ONLY_SOURCE_AND_TARGET},
+	[RELABEL_DROPEQUAL] = {"dropequal", NEEDS_TARGET | NO_REPLACEMENT | ONLY_SOURCE_AND_TARGET},
 	[RELABEL_HASHMOD] = {"hashmod", NEEDS_TARGET | NEEDS_MODULUS},
 	[RELABEL_LABELMAP] = {"labelmap", NEEDS_REPLACEMENT},
 	[RELABEL_LABELDROP] = {"labeldrop", ONLY_REGEX},
@@ -196,8 +194,7 @@ static int check(struct maker *m)
 	int r = 0;
 
 	if ((needs & NEEDS_MODULUS) && !m->rule->modulus)
-		return refuse(m,
-			m->spec->modulus ? RELABEL_FIELD_MODULUS : RELABEL_FIELD_RULE,
+		return refuse(m, m->spec->modulus ? RELABEL_FIELD_MODULUS : RELABEL_FIELD_RULE,
 			"relabel configuration for hashmod requires non-zero modulus");
 	if (needs & NEEDS_TARGET)
 		r = check_target(m);
@@ -248,6 +245,19 @@ static char *describe(const struct relabel_rule *rule, const struct relabel_rule
 	return strbuf_detach(&out);
 }
 
+/* Labels stay UTF-8 because all that rules add to them is. */
+static int check_utf8(struct maker *m)
+{
+	const char *separator = or_default(m->spec->separator, "");
+	const char *replacement = or_default(m->spec->replacement, "");
+
+	if (!utf8_valid(separator, strlen(separator)))
+		return refuse(m, RELABEL_FIELD_SEPARATOR, "'separator' is not valid UTF-8");
+	if (!utf8_valid(replacement, strlen(replacement)))
+		return refuse(m, RELABEL_FIELD_REPLACEMENT, "'replacement' is not valid UTF-8");
+	return 0;
+}
+
 static int make(struct maker *m)
 {
 	int r = set_action(m);
@@ -258,6 +268,8 @@ static int make(struct maker *m)
 		r = set_regex(m);
 	if (r == 0)
 		r = set_modulus(m);
+	if (r == 0)
+		r = check_utf8(m);
 	return r == 0 ? check(m) : r;
 }
 

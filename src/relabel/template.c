@@ -42,7 +42,8 @@ static bool is_word_rune(uint32_t rune)
 {
 	if (rune >= 0x80)
 		return regex_is_word_rune(rune);
-	return rune == '_' || (rune >= '0' && rune <= '9') || ((rune | 0x20) >= 'a' && (rune | 0x20) <= 'z');
+	return rune == '_' || (rune >= '0' && rune <= '9') ||
+		((rune | 0x20) >= 'a' && (rune | 0x20) <= 'z');
 }
 
 /* How many bytes of s are letters, digits and underscores. */
@@ -136,8 +137,8 @@ static size_t named_group(const struct template_part *part, const struct regex *
 	return 0;
 }
 
-static void add_group(struct strbuf *out, const struct regex *re,
-	const struct regex_matcher *match, const char *subject, size_t group)
+static void add_group(struct strbuf *out, const struct regex *re, const struct regex_matcher *match,
+	const char *subject, size_t group)
 {
 	const size_t *span = &match->spans[2 * group];
 

@@ -11,7 +11,8 @@
 
 struct template_part;
 
-struct template {
+struct template
+{
 	char *text;
 	struct template_part *parts; /* point into text */
 	size_t count, capacity;
