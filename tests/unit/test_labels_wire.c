@@ -183,19 +183,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("labels_wire");
 	TCase *tcase = tcase_create("labels_wire");
-	SRunner *runner = srunner_create(suite);
 
 	tcase_add_loop_test(tcase, labels_become_what_the_server_takes, 0,
 		sizeof(rows) / sizeof(rows[0]));
 	tcase_add_test(tcase, of_too_many_labels_the_important_ones_stay);
 	tcase_add_test(tcase, hostile_labels_are_cut_and_the_message_is_short);
 	tcase_add_test(tcase, a_long_value_is_cut_between_code_points);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run("labels_wire", tcase);
 }

@@ -1,128 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * The writer against servers in child processes, which answer from a script and write down what they
- * were asked in memory shared with the test.
- */
+/* The writer against servers in child processes. */
 #include "unit/unit.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "export/writer.h"
-#include "lib/forked_server.h"
+#include "lib/scripted_server.h"
 #include "unit/protobuf_reader.h"
 
-#define HANG        (-1) /* no answer */
-#define RESET       (-2)
-#define CUT_200     (-3) /* 200, and then the connection ends within the body */
-#define LAST_STEPS  16
-#define REQUEST_MAX ((size_t)1 << 20)
-
-/* What a server does: the n-th request gets the n-th answer, later ones the last. */
-struct script {
-	int answers[LAST_STEPS];
-	int poison; /* the answer to a request that holds the word "poison" */
-	const char *headers; /* more of them, each with its line end */
-	const char *body;
-	_Atomic unsigned requests;
-	size_t head_len, body_len; /* of the last request */
-	char last[REQUEST_MAX];
-};
-
 static struct script *scripts[2];
-
-static bool read_request(int fd, struct script *s)
-{
-	size_t len = 0, want = 0;
-
-	s->head_len = 0;
-	for (;;) {
-		ssize_t n = read(fd, s->last + len, REQUEST_MAX - 1 - len);
-
-		if (n <= 0)
-			return false;
-		len += (size_t)n;
-		s->last[len] = '\0';
-		const char *end = strstr(s->last, "\r\n\r\n");
-
-		if (end && !s->head_len) {
-			const char *length = strcasestr(s->last, "\r\nContent-Length:");
-
-			s->head_len = (size_t)(end + 4 - s->last);
-			want = s->head_len + (length ? strtoul(length + 17, NULL, 10) : 0);
-		}
-		if (s->head_len && len >= want) {
-			s->body_len = want - s->head_len;
-			return true;
-		}
-	}
-}
-
-static void answer(int fd, const struct script *s, int status)
-{
-	char text[1024];
-
-	if (status == HANG)
-		pause();
-	if (status == RESET) {
-		forked_server_reset(fd);
-		return;
-	}
-	if (status == CUT_200) {
-		forked_server_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
-		return;
-	}
-	snprintf(text, sizeof(text),
-		"HTTP/1.1 %d Status\r\n%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-		status, s->headers ? s->headers : "", s->body ? strlen(s->body) : 0,
-		s->body ? s->body : "");
-	forked_server_say(fd, text);
-}
-
-static void serve(int fd, struct script *s)
-{
-	if (!read_request(fd, s))
-		return;
-	unsigned n = s->requests++;
-	int status = s->answers[n < LAST_STEPS - 1 ? n : LAST_STEPS - 1];
-
-	if (s->poison && memmem(s->last, s->head_len + s->body_len, "poison", 6))
-		status = s->poison;
-	answer(fd, s, status);
-}
 
 static void serve_first(int fd, int connection)
 {
 	(void)connection;
-	serve(fd, scripts[0]);
+	script_serve(fd, scripts[0]);
 }
 
 static void serve_second(int fd, int connection)
 {
 	(void)connection;
-	serve(fd, scripts[1]);
+	script_serve(fd, scripts[1]);
 }
 
-/* The answers; 0 ends the list, its last one is repeated. */
-static void set_script(size_t server, const int *answers)
-{
-	struct script *s = scripts[server];
-
-	for (int i = 0, last = 200; i < LAST_STEPS; i++) {
-		if (*answers)
-			last = *answers++;
-		s->answers[i] = last;
-	}
-}
-
-#define SCRIPT(server, ...) set_script(server, (const int[]){__VA_ARGS__, 0})
+#define SCRIPT(server, ...) script_set(scripts[server], (const int[]){__VA_ARGS__, 0})
 
 static struct loop *loop;
 static struct http *http;
@@ -143,11 +48,8 @@ static void set_up(void)
 {
 	struct error err = {0};
 
-	for (size_t i = 0; i < 2; i++) {
-		scripts[i] = mmap(NULL, sizeof(struct script), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		ck_assert_ptr_ne(scripts[i], MAP_FAILED);
-	}
+	for (size_t i = 0; i < 2; i++)
+		scripts[i] = script_new();
 	strbuf_init(&events);
 	write_options_init(&options);
 	ck_assert_int_eq(loop_new(&loop), 0);
@@ -162,7 +64,7 @@ static void tear_down(void)
 	write_options_release(&options);
 	strbuf_release(&events);
 	for (size_t i = 0; i < 2; i++)
-		munmap(scripts[i], sizeof(struct script));
+		script_free(scripts[i]);
 }
 
 /* Another endpoint; short waits, so that tests are. */
@@ -324,7 +226,7 @@ START_TEST(each_answer_has_its_fate)
 	const struct fate *fate = &fates[_i];
 	struct forked_server server = {0};
 
-	set_script(0, fate->answers);
+	script_set(scripts[0], fate->answers);
 	forked_server_start(&server, serve_first);
 	struct write_endpoint_options *o = add_endpoint(server.url);
 
@@ -683,19 +585,11 @@ int main(void)
 		a_url_without_scheme_is_an_error,
 		a_name_from_the_url_shows_no_password,
 	};
-	Suite *suite = suite_create("writer");
 	TCase *tcase = tcase_create("writer");
-	SRunner *runner = srunner_create(suite);
 
-	tcase_set_timeout(tcase, UNIT_TIMEOUT_S);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_loop_test(tcase, each_answer_has_its_fate, 0, sizeof(fates) / sizeof(fates[0]));
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run("writer", tcase);
 }

@@ -15,16 +15,12 @@
 
 #define UNIT_TIMEOUT_S 60
 
-static inline int unit_main(const char *name, void (*setup)(void), void (*teardown)(void),
-	const TTest *const *tests, size_t count)
+/* Runs one case; for programs with loop tests, which build it themselves. */
+static inline int unit_run(const char *name, TCase *tcase)
 {
 	Suite *suite = suite_create(name);
-	TCase *tcase = tcase_create(name);
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, UNIT_TIMEOUT_S);
-	for (size_t i = 0; i < count; i++)
-		tcase_add_test(tcase, tests[i]);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 
@@ -33,6 +29,17 @@ static inline int unit_main(const char *name, void (*setup)(void), void (*teardo
 
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static inline int unit_main(const char *name, void (*setup)(void), void (*teardown)(void),
+	const TTest *const *tests, size_t count)
+{
+	TCase *tcase = tcase_create(name);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(tcase, tests[i]);
+	return unit_run(name, tcase);
 }
 
 #define UNIT_MAIN(name, ...) UNIT_MAIN_FIXTURE(name, NULL, NULL, __VA_ARGS__)

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Profiles as text: for a person at a terminal, for flame graph tools, for scripts. */
+#ifndef EXPORT_REPORT_H
+#define EXPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/strbuf.h"
+#include "export/pprof.h"
+#include "target/labels.h"
+
+struct report_options {
+	const char *title; /* the service */
+	unsigned width; /* columns of the terminal; 0: 100 */
+	unsigned functions; /* rows of the table of functions; 0: 10 */
+	unsigned rows; /* of the flame graph; 0: 24 */
+	bool color; /* ANSI colours; the caller respects NO_COLOR and whether this is a terminal */
+};
+
+/*
+ * For a person: the service's CPU time, its hottest functions by their own time, and a flame graph.
+ * Names can do nothing to the terminal.
+ */
+void report_text(struct strbuf *out, const struct pprof *p, const struct report_options *options);
+
+/*
+ * One line per stack, "root;...;leaf ticks", as flamegraph.pl, inferno and speedscope read it. first: a
+ * frame before all others (the service), NULL: none. In names ';' becomes ':' and line ends a blank.
+ */
+void report_folded(struct strbuf *out, const struct pprof *p, const char *first);
+
+/*
+ * One JSON object on one line:
+ *
+ *	{"labels": {"service_name": "web", ...},
+ *	 "startTime": "2026-01-02T03:04:05.678Z", "durationNanos": n, "periodNanos": n, "ticks": n,
+ *	 "frames": [{"name": "main", "module": "web", "kernel": false}, ...],
+ *	 "stacks": [{"ticks": n, "frames": [3, 0, ...]}, ...]}
+ *
+ * A stack's frames are positions in "frames", root first. CPU time is ticks * periodNanos.
+ */
+void report_json(struct strbuf *out, const struct pprof *p, const struct labels *labels);
+
+#endif

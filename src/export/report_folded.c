@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <string.h>
+
+#include "export/report.h"
+
+struct folded {
+	struct strbuf *out;
+	const char *first;
+};
+
+static void add_name(struct strbuf *out, const char *name)
+{
+	size_t start = out->len;
+
+	strbuf_add_str(out, name);
+	for (char *c = out->buf + start; *c; c++)
+		if (*c == ';')
+			*c = ':';
+		else if (*c == '\n' || *c == '\r')
+			*c = ' ';
+}
+
+static void add_stack(void *ctx, const struct pprof_frame *frames, size_t count, uint64_t ticks)
+{
+	const struct folded *f = ctx;
+
+	if (f->first) {
+		add_name(f->out, f->first);
+		strbuf_add_char(f->out, ';');
+	}
+	for (size_t i = count; i-- > 0;) {
+		add_name(f->out, frames[i].name);
+		strbuf_add_char(f->out, i ? ';' : ' ');
+	}
+	strbuf_addf(f->out, "%" PRIu64 "\n", ticks);
+}
+
+void report_folded(struct strbuf *out, const struct pprof *p, const char *first)
+{
+	struct folded f = {.out = out, .first = first};
+
+	pprof_visit(p, add_stack, &f);
+}
