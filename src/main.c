@@ -12,6 +12,7 @@ static const struct {
 	const char *about;
 } commands[] = {
 	{"run", cmd_run, "profile all containers until stopped, and push (the default)"},
+	{"record", cmd_record, "profile for some seconds and show or save the result"},
 	{"targets", cmd_targets, "list the containers and what the rules make of them"},
 	{"check", cmd_check, "find every mistake in a configuration file"},
 	{"relabel", cmd_relabel, "try the rules on label sets from standard input"},

@@ -42,4 +42,7 @@ void report_folded(struct strbuf *out, const struct pprof *p, const char *first)
  */
 void report_json(struct strbuf *out, const struct pprof *p, const struct labels *labels);
 
+/* One line: "web: 1.23 s of CPU, crush 97.1 %, brew 2.0 %"; the `functions` with the most own time. */
+void report_summary(struct strbuf *out, const struct pprof *p, const char *title, size_t functions);
+
 #endif

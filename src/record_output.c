@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record_output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "export/report.h"
+
+#define SUMMARY_FUNCTIONS 3
+
+struct recorded {
+	char *service, *container;
+	struct labels labels; /* without "__" labels */
+	struct pprof *profile;
+};
+
+static const struct {
+	const char *name, *suffix;
+} formats[] = {
+	[RECORD_TEXT] = {"text", "txt"},
+	[RECORD_FOLDED] = {"folded", "folded"},
+	[RECORD_JSON] = {"json", "json"},
+	[RECORD_PPROF] = {"pprof", "pb.gz"},
+};
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return path &&
+		((*path && path[strlen(path) - 1] == '/') ||
+			(stat(path, &st) == 0 && S_ISDIR(st.st_mode)));
+}
+
+int record_output_init(struct record_output *o, const char *format, const char *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		if (strcmp(format, formats[i].name) != 0)
+			continue;
+		o->format = (enum record_format)i;
+		o->path = path ? path : o->format == RECORD_PPROF ? "dockprof.pb.gz" : NULL;
+		o->directory = is_directory(o->path);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+void record_output_release(struct record_output *o)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		free(o->list[i].service);
+		free(o->list[i].container);
+		labels_release(&o->list[i].labels);
+		pprof_free(o->list[i].profile);
+	}
+	free(o->list);
+	o->list = NULL;
+	o->count = 0;
+}
+
+void record_output_begin(struct record_output *o, const struct collect_tally *tally,
+	int64_t length_ns)
+{
+	o->tally = *tally;
+	o->length_ns = length_ns;
+}
+
+void record_output_add(struct record_output *o, const struct target *t, struct pprof *profile)
+{
+	if (o->count == o->capacity) {
+		o->capacity = grow_capacity(o->capacity, o->count + 1);
+		o->list = xreallocarray(o->list, o->capacity, sizeof(o->list[0]));
+	}
+	struct recorded *r = &o->list[o->count++];
+
+	*r = (struct recorded){
+		.service = xstrdup(t->service_name),
+		.container = xstrdup(t->name),
+		.profile = profile,
+	};
+	for (size_t i = 0; i < t->labels.count; i++)
+		if (strncmp(t->labels.list[i].name, "__", 2) != 0)
+			labels_set(&r->labels, t->labels.list[i].name, t->labels.list[i].value);
+}
+
+static int busiest_first(const void *a, const void *b)
+{
+	const struct recorded *x = a, *y = b;
+	uint64_t tx = pprof_total(x->profile), ty = pprof_total(y->profile);
+
+	return tx != ty ? (tx < ty ? 1 : -1) : strcmp(x->container, y->container);
+}
+
+/* For a person: the terminal's width and colours where it goes to one. */
+static struct report_options options_for(const struct record_output *o, const struct recorded *r)
+{
+	bool terminal = !o->path && isatty(STDOUT_FILENO);
+	struct report_options options = {
+		.title = r->service,
+		.color = terminal && !getenv("NO_COLOR"),
+	};
+	struct winsize size = {0};
+
+	if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
+		options.width = size.ws_col;
+	return options;
+}
+
+static void add_one(const struct record_output *o, const struct recorded *r, struct strbuf *out)
+{
+	struct report_options options;
+
+	switch (o->format) {
+	case RECORD_TEXT:
+		options = options_for(o, r);
+		report_text(out, r->profile, &options);
+		strbuf_add_char(out, '\n');
+		break;
+	case RECORD_FOLDED:
+		report_folded(out, r->profile, o->directory ? NULL : r->service);
+		break;
+	case RECORD_JSON:
+		report_json(out, r->profile, &r->labels);
+		break;
+	case RECORD_PPROF:
+		pprof_encode_gzip(r->profile, out);
+		break;
+	}
+}
+
+/* All services in one file: below each stack stands its service. */
+static void add_merged_pprof(const struct record_output *o, struct strbuf *out)
+{
+	struct pprof *all;
+
+	if (o->count == 1) {
+		pprof_encode_gzip(o->list[0].profile, out);
+		return;
+	}
+	if (!o->count)
+		return;
+	all = pprof_new(pprof_get_options(o->list[0].profile));
+	for (size_t i = 0; i < o->count; i++)
+		pprof_merge(all, o->list[i].profile, o->list[i].service);
+	pprof_encode_gzip(all, out);
+	pprof_free(all);
+}
+
+static void add_all(const struct record_output *o, struct strbuf *out)
+{
+	if (o->format == RECORD_PPROF) {
+		add_merged_pprof(o, out);
+		return;
+	}
+	if (o->format == RECORD_JSON)
+		strbuf_add_char(out, '[');
+	for (size_t i = 0; i < o->count; i++) {
+		if (o->format == RECORD_JSON && i)
+			strbuf_add_char(out, ',');
+		add_one(o, &o->list[i], out);
+	}
+	if (o->format == RECORD_JSON)
+		strbuf_add_str(out, "]\n");
+}
+
+/* A name for a file: what a service may be called is decided by containers. */
+static char *file_of(const struct record_output *o, size_t index)
+{
+	struct strbuf path cleanup_strbuf = STRBUF_INIT;
+	size_t same = 0;
+
+	for (size_t i = 0; i < index; i++)
+		same += strcmp(o->list[i].service, o->list[index].service) == 0;
+	strbuf_addf(&path, "%s/", o->path);
+	for (const char *s = o->list[index].service; *s && path.len < 3000; s++) {
+		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+			(*s >= '0' && *s <= '9') || *s == '-' || *s == '_' ||
+			(*s == '.' && s != o->list[index].service);
+
+		strbuf_add_char(&path, plain ? *s : '_');
+		if (s - o->list[index].service > 100)
+			break;
+	}
+	if (same)
+		strbuf_addf(&path, "-%zu", same + 1);
+	strbuf_addf(&path, ".%s", formats[o->format].suffix);
+	return strbuf_detach(&path);
+}
+
+static int write_directory(const struct record_output *o, struct error *err)
+{
+	if (mkdir(o->path, 0755) < 0 && errno != EEXIST)
+		return error_set_errno(err, -errno, "cannot make the directory %s", o->path);
+	for (size_t i = 0; i < o->count; i++) {
+		struct strbuf out cleanup_strbuf = STRBUF_INIT;
+		char *path cleanup_free = file_of(o, i);
+
+		add_one(o, &o->list[i], &out);
+		int r = file_replace(path, out.buf, out.len);
+
+		if (r < 0)
+			return error_set_errno(err, r, "cannot write %s", path);
+	}
+	return 0;
+}
+
+static int write_single(const struct record_output *o, struct error *err)
+{
+	struct strbuf out cleanup_strbuf = STRBUF_INIT;
+
+	add_all(o, &out);
+	int r = o->path ? file_replace(o->path, out.buf, out.len)
+			: file_write_all(STDOUT_FILENO, out.buf, out.len);
+
+	return r < 0 ? error_set_errno(err, r, "cannot write %s", o->path ? o->path : "to stdout")
+		     : 0;
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+/* The closing lines; on stderr, so that stdout stays what was asked for. */
+static void tell(const struct record_output *o, const struct collect_quality *q)
+{
+	uint64_t total = 0, lost = o->tally.unknown;
+
+	for (size_t i = 0; i < o->count; i++)
+		total += pprof_total(o->list[i].profile);
+	for (int i = 0; i < LOSS_COUNT; i++)
+		lost += o->tally.lost[i];
+	for (size_t i = 0; i < o->count && (o->format != RECORD_TEXT || o->path); i++) {
+		struct strbuf line cleanup_strbuf = STRBUF_INIT;
+
+		report_summary(&line, o->list[i].profile, o->list[i].service, SUMMARY_FUNCTIONS);
+		fputs(line.buf, stderr);
+	}
+	fprintf(stderr,
+		"%.1f s, %zu containers on the CPU, %" PRIu64 " samples; of %" PRIu64
+		" ticks: %.1f %% containers, %.1f %% other, %.1f %% idle, %" PRIu64 " lost\n",
+		(double)o->length_ns / 1e9, o->count, total, o->tally.ticks,
+		percent(o->tally.exported, o->tally.ticks),
+		percent(o->tally.filtered, o->tally.ticks), percent(o->tally.idle, o->tally.ticks),
+		lost);
+	if (q->frames)
+		fprintf(stderr, "%.1f %% of the frames have a function name\n",
+			percent(q->frames_named, q->frames));
+	if (!o->count)
+		fputs("no container used the CPU in this time; dockprof targets lists them\n",
+			stderr);
+	else if (o->path)
+		fprintf(stderr, "written to %s\n", o->path);
+}
+
+int record_output_finish(struct record_output *o, const struct collect_quality *quality,
+	struct error *err)
+{
+	int r;
+
+	if (o->count)
+		qsort(o->list, o->count, sizeof(o->list[0]), busiest_first);
+	if (!o->count && o->format != RECORD_JSON)
+		r = 0;
+	else
+		r = o->directory ? write_directory(o, err) : write_single(o, err);
+	tell(o, quality);
+	return r;
+}
