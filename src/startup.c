@@ -40,6 +40,7 @@ int exit_code_of(int error)
 	case -EHOSTUNREACH:
 	case -ETIMEDOUT:
 	case -EPROTO:
+	case -EPROTONOSUPPORT:
 		return EXIT_ENVIRONMENT;
 	default:
 		return EXIT_FAILED;

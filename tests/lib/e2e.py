@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the end-to-end tests have in hand: workloads, agents, waiting, and words for asserting."""
 
+import datetime
 import glob
 import os
 import shutil
@@ -8,10 +9,14 @@ import signal
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+from received import Received
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 DOCKPROF = os.environ.get("DOCKPROF", os.path.join(ROOT, "build", "dockprof"))
 HZ = 97
+AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 
 
 class Skip(Exception):
@@ -45,10 +50,14 @@ def wait_until(condition, what, timeout=20, interval=0.05):
         time.sleep(interval)
 
 
+def need_root():
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+
+
 def check_can_sample():
     """Skips where this process may not load BPF programs or open perf events on all CPUs."""
-    if os.geteuid() != 0:
-        raise Skip("needs root for BPF")
+    need_root()
     with open("/proc/self/status") as status:
         capabilities = next(int(l.split()[1], 16) for l in status if l.startswith("CapEff"))
     if not (capabilities >> 21 & 1 or capabilities >> 39 & 1 and capabilities >> 38 & 1):
@@ -68,18 +77,21 @@ class Shared:
     def __exit__(self, *_):
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def workload(self, name):
-        """The static program made of tests/e2e/workloads/NAME.c."""
-        if name not in self.built:
+    def workload(self, name, variant=None):
+        """The static program made of tests/e2e/workloads/NAME.c; its hot function is crush_VARIANT."""
+        key = (name, variant)
+        if key not in self.built:
             compiler = shutil.which("gcc") or shutil.which("cc")
             if not compiler:
                 raise Skip("no C compiler for the workloads")
-            program = os.path.join(self.directory, name)
+            program = os.path.join(self.directory, f"{name}-{variant}" if variant else name)
+            renamed = [f"-Dcrush=crush_{variant}"] if variant else []
             subprocess.run(
-                [compiler, "-static", "-O2", "-g0", "-fno-omit-frame-pointer", "-pthread", "-o",
-                 program, os.path.join(ROOT, "tests", "e2e", "workloads", name + ".c")], check=True)
-            self.built[name] = program
-        return self.built[name]
+                [compiler, "-static", "-O2", "-g0", "-fno-omit-frame-pointer", "-pthread", *renamed,
+                 "-o", program, os.path.join(ROOT, "tests", "e2e", "workloads", name + ".c")],
+                check=True)
+            self.built[key] = program
+        return self.built[key]
 
 
 class Agent:
@@ -102,6 +114,12 @@ class Agent:
                 raise AssertionError(f"dockprof ended ({self.process.returncode}): {self.log()}")
             return text in self.log()
         wait_until(found, f"{text!r} in dockprof's log", timeout)
+
+    def logged_at(self, text):
+        """The time of the first line with `text`, in seconds since 1970."""
+        line = next(line for line in self.log().splitlines() if text in line)
+        stamp = line.split("ts=")[1].split()[0]
+        return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -133,6 +151,7 @@ class Run:
         self.shared = shared
         self.directory = tempfile.mkdtemp(prefix=name + "-", dir=shared.directory)
         self.engine = None
+        self.program = DOCKPROF
         self.agents = []
         self.closing = []
 
@@ -140,20 +159,22 @@ class Run:
         self.engine = engine
         return engine
 
-    def workload(self, name="burn"):
-        return self.shared.workload(name)
-
-    def image(self, name="burn", **files):
+    def image(self, name="burn", variant=None, **files):
         """The name of an image with /NAME (and `files`: name -> path) in the test's engine."""
-        images = getattr(self.engine, "images", None)
-        if images is None:
-            images = self.engine.images = set()
-        if name not in images:
-            contents = {"/" + name: self.workload(name)}
+        tag = "-".join([name, *([variant] if variant else []), *sorted(files)]) + ":latest"
+        if tag not in self.engine.images:
+            contents = {"/" + name: self.shared.workload(name, variant)}
             contents.update({"/" + inside: path for inside, path in files.items()})
-            self.engine.api.import_image(name + ":latest", contents)
-            images.add(name)
-        return name + ":latest"
+            self.engine.api.import_image(tag, contents)
+            self.engine.images.add(tag)
+        return tag
+
+    def busybox(self):
+        """The path of a static busybox."""
+        path = shutil.which("busybox")
+        if not path:
+            raise Skip("busybox is not installed")
+        return path
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -173,8 +194,14 @@ class Run:
             environment.setdefault("DOCKER_HOST", self.engine.host)
         return {name: value for name, value in environment.items() if value is not None}
 
+    def public(self):
+        """Lets every user reach this test's directory, and the program in it."""
+        for directory in (self.shared.directory, self.directory):
+            os.chmod(directory, 0o755)
+        self.program = shutil.copy(DOCKPROF, self.directory)
+
     def command(self, *arguments):
-        command = [DOCKPROF, *arguments]
+        command = [self.program, *arguments]
         return self.engine.enter(command) if self.engine else ["setpriv", "--pdeathsig", "KILL",
                                                                "--", *command]
 
@@ -190,6 +217,65 @@ class Run:
         agent = Agent(self.command(*arguments), self.environment(**variables), log)
         self.agents.append(agent)
         return agent
+
+    def receiver(self, **options):
+        """A server that takes pushes and keeps to Pyroscope's rules; see Received."""
+        received = Received(**options)
+        self.later(received.close)
+        return received
+
+    def configure(self, received, rules=(), interval="1s", rate=HZ):
+        """Writes dockprof.yml: this engine's containers through these rules to this receiver."""
+        text = f"""\
+docker_sd_configs:
+  - host: {self.engine.host}
+ebpf:
+  collect_interval: {interval}
+  sample_rate: {rate}
+write:
+  endpoint:
+    - url: {received.url}
+"""
+        if rules:
+            text += "relabel_configs:\n" + "".join(f"  - {rule}\n" for rule in rules)
+        return self.write("dockprof.yml", text)
+
+    def profiled(self, **configuration):
+        """(agent, received): an agent that profiles the engine's containers, once it is at it."""
+        check_can_sample()
+        received = self.receiver()
+        config = self.configure(received, **configuration)
+        agent = self.agent("run", "--config.file=" + config)
+        agent.wait_for_log("sampling all CPUs")
+        agent.wait_for_log("following the containers")
+        return agent, received
+
+    def local_agent(self, url):
+        """An agent without an engine: a busy process as its one target, pushed to `url`."""
+        check_can_sample()
+        process = subprocess.Popen([self.shared.workload("burn"), "0"])
+        self.later(lambda: (process.kill(), process.wait()))
+        config = self.write("dockprof.yml", f"""\
+targets:
+  - {{__process_pid__: "{process.pid}", service_name: local}}
+ebpf:
+  collect_interval: 1s
+write:
+  endpoint:
+    - url: {url}
+""")
+        agent = self.agent("run", "--config.file=" + config)
+        agent.wait_for_log("sampling all CPUs")
+        return agent
+
+    def storm(self, engine, image, command, count, at_once):
+        """Starts `count` containers to their end and removes them, `at_once` at a time."""
+        def one(number):
+            container = engine.api.run(image, command, name=f"storm{number}")
+            engine.api.wait(container)
+            engine.api.remove(container)
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(one, range(count)))
 
     def evidence(self):
         """For the report of a failure: how the agents' logs end."""

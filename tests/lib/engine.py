@@ -20,9 +20,11 @@ import glob
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from docker_api import DockerApi
@@ -32,6 +34,7 @@ STOP_S = 20
 CGROUPS = "/sys/fs/cgroup"
 PR_SET_CHILD_SUBREAPER = 36
 CAP_SYS_RESOURCE = 24
+CLONE_NEWNET = 0x40000000
 
 
 class EngineUnavailable(Exception):
@@ -76,6 +79,7 @@ class Engine:
         self.name = os.path.basename(self.directory)
         self.socket = os.path.join(self.directory, "docker.sock")
         self.host = "unix://" + self.socket
+        self.images = set()
         self.api = DockerApi(self.socket)
         namespaces = ["--mount", "--propagation", "private"] + ([] if host_network else ["--net"])
         self.keeper = subprocess.Popen(
@@ -121,6 +125,21 @@ class Engine:
         return ["setpriv", "--pdeathsig", "KILL", "--", "nsenter", "-t", str(self.keeper.pid),
                 "--mount", "--net", "--", *command]
 
+    def listen(self, address):
+        """A listening socket in the engine's network, for a server that containers reach."""
+        made = []
+
+        def listen():
+            with open(f"/proc/{self.keeper.pid}/ns/net") as namespace:
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            made.append(socket.create_server((address, 0)))
+        # A thread of its own: only that thread is moved, and the socket stays where it was made.
+        thread = threading.Thread(target=listen)
+        thread.start()
+        thread.join()
+        return made[0]
+
     def cgroup_cpu_ns(self, container):
         """The CPU time of a running container, as its cgroup counts it."""
         pid = self.api.inspect(container)["State"]["Pid"]
@@ -153,17 +172,21 @@ class Engine:
 # What follows runs in the keeper.
 
 RUNTIME = """#!/bin/sh
-# runc, for a machine that lacks CAP_SYS_RESOURCE: a privileged container asks for all capabilities
-# and fails where one is not to be had.
+# runc, after an edit of the bundle that it is given.
 bundle=.
 for argument; do
 	[ "$previous" = --bundle ] && bundle=$argument
 	previous=$argument
 done
-[ -f "$bundle/config.json" ] &&
-	sed -i 's/"CAP_SYS_RESOURCE",//g; s/,"CAP_SYS_RESOURCE"//g' "$bundle/config.json"
+[ -f "$bundle/config.json" ] && sed -i '@EDIT@' "$bundle/config.json"
 exec runc "$@"
 """
+# For a machine that lacks CAP_SYS_RESOURCE: a privileged container asks for all capabilities and
+# fails where one is not to be had.
+LIMITED = 's/"CAP_SYS_RESOURCE",//g; s/,"CAP_SYS_RESOURCE"//g'
+# Engines before 23 do not know the capabilities that CAP_SYS_ADMIN was split into; with this
+# runtime who asks for the old one gets the new ones, and not the old.
+MODERN = 's/"CAP_SYS_ADMIN"/"CAP_BPF","CAP_PERFMON","CAP_CHECKPOINT_RESTORE"/g'
 
 
 class Keeper:
@@ -185,12 +208,17 @@ class Keeper:
         # Sockets of shims, which would stay behind.
         os.makedirs("/run/containerd", exist_ok=True)
         mount("tmpfs", "/run/containerd")
-        if not effective_capabilities() >> CAP_SYS_RESOURCE & 1:
-            runtime = f"{directory}/runtime"
-            with open(runtime, "w") as file:
-                file.write(RUNTIME)
-            os.chmod(runtime, 0o755)
-            self.options += ["--add-runtime", f"limited={runtime}", "--default-runtime", "limited"]
+        edit = "" if effective_capabilities() >> CAP_SYS_RESOURCE & 1 else LIMITED
+        self.add_runtime("limited", edit)
+        self.add_runtime("modern", f"{edit}; {MODERN}")
+        self.options += ["--default-runtime", "limited"] if edit else []
+
+    def add_runtime(self, name, edit):
+        path = f"{self.directory}/runtime-{name}"
+        with open(path, "w") as file:
+            file.write(RUNTIME.replace("@EDIT@", edit))
+        os.chmod(path, 0o755)
+        self.options += ["--add-runtime", f"{name}={path}"]
 
     def mount_cgroup2(self):
         if CGROUPS in mounted("cgroup2"):
