@@ -135,7 +135,8 @@ static void apply(struct look *l, struct known_container *k, const struct docker
 
 static bool needs_networks(const struct look *l, const struct known_container *k)
 {
-	return k->endpoint.chosen && !network_table_get(&l->networks, k->endpoint.network_id);
+	return k->endpoint.chosen && k->endpoint.network_id[0] &&
+		!network_table_get(&l->networks, k->endpoint.network_id);
 }
 
 static bool needs_owner(const struct known_container *k)
