@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The labels that Prometheus' docker_sd_configs (3.14) offers to rules, byte for byte. It makes one
+ * The labels that Prometheus' docker_sd_configs (3.16) offers to rules, byte for byte. It makes one
  * target of each network and TCP port of a container; ours is one of these, see docker_endpoint and
  * docker_port for which. Three containers get a target here that have none there: without any name
  * (called "/" and its short id), without networks, and with networks that are all null; their

@@ -69,7 +69,7 @@ static void write_v6(const struct in6_addr *a, char *ret)
 	unsigned high = (unsigned)a->s6_addr[12] << 8 | a->s6_addr[13];
 	unsigned low = (unsigned)a->s6_addr[14] << 8 | a->s6_addr[15];
 
-	snprintf(ret, INET6_ADDRSTRLEN, high ? "::%x:%x" : "::%.0x%x", high, low);
+	snprintf(ret, INET6_ADDRSTRLEN, "::%x:%x", high, low);
 }
 
 void docker_address(const char *text, char ret[INET6_ADDRSTRLEN])
