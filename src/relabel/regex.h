@@ -38,7 +38,10 @@ size_t regex_group_count(const struct regex *re);
 /* The name of group i (1 to count), or NULL. */
 const char *regex_group_name(const struct regex *re, size_t i);
 
-/* Memory that matches need; one for many patterns, but one match at a time. */
+/*
+ * Memory that matches need; one for many patterns, but one match at a time. PCRE2 is given its address:
+ * it must not move once it was used.
+ */
 struct regex_matcher {
 	void *data, *context; /* PCRE2's; NULL until needed */
 	size_t data_pairs;
