@@ -87,7 +87,8 @@ class Shared:
             program = os.path.join(self.directory, f"{name}-{variant}" if variant else name)
             renamed = [f"-Dcrush=crush_{variant}"] if variant else []
             subprocess.run(
-                [compiler, "-static", "-O2", "-g0", "-fno-omit-frame-pointer", "-pthread", *renamed,
+                [compiler, "-static", "-O2", "-g0", "-fno-omit-frame-pointer",
+                 "-mno-omit-leaf-frame-pointer", "-pthread", *renamed,
                  "-o", program, os.path.join(ROOT, "tests", "e2e", "workloads", name + ".c")],
                 check=True)
             self.built[key] = program
