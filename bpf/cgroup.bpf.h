@@ -122,23 +122,30 @@ static __always_inline void mark_asked(const struct judgement *j)
 		bpf_map_update_elem(&judged, &j->leaf, &entry, BPF_ANY);
 }
 
-/* The cgroup and its ancestors, leaf first, without the root. Returns the depth. */
-static __always_inline uint32_t describe(struct cgroup *cgroup, uint64_t hierarchy,
-	struct cgroup_level *level)
+/*
+ * Appends the cgroup and its ancestors to the event, leaf first, without the root, and counts them in
+ * *depth, one of the event's. The counts live in memory, so that the verifier does not follow what
+ * comes after once for each depth.
+ */
+static __always_inline void describe(struct cgroup_event *event, volatile uint8_t *depth,
+	struct cgroup *cgroup, uint64_t hierarchy)
 {
-	uint32_t depth;
+	const volatile struct event *head = &event->head;
 
 #pragma clang loop unroll(disable)
-	for (depth = 0; depth < CHAIN_DEPTH_MAX; depth++) {
-		level[depth].key = cgroup_key(cgroup, hierarchy);
-		if (!level[depth].key)
-			break;
-		level[depth].name[0] = '\0';
-		bpf_probe_read_kernel_str(level[depth].name, CHAIN_NAME_SIZE,
+	for (int i = 0; i < CHAIN_DEPTH_MAX; i++) {
+		uint32_t at = (uint32_t)head->v2_depth + head->v1_depth;
+		uint64_t key = cgroup_key(cgroup, hierarchy);
+
+		if (!key || at >= 2 * CHAIN_DEPTH_MAX)
+			return;
+		event->level[at].key = key;
+		event->level[at].name[0] = '\0';
+		bpf_probe_read_kernel_str(event->level[at].name, CHAIN_NAME_SIZE,
 			BPF_CORE_READ(cgroup, kn, name));
+		++*depth;
 		cgroup = cgroup_parent(cgroup);
 	}
-	return depth;
 }
 
 #endif

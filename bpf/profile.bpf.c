@@ -106,9 +106,16 @@ struct {
 #include "cgroup.bpf.h"
 #include "frame_pointer.bpf.h"
 
-/* Too large for the stack of 512 bytes. */
+/* Where a task is in the two hierarchies. */
+struct place {
+	struct cgroup *v2, *v1;
+	struct judgement j2, j1;
+};
+
+/* Too large for the stack of 512 bytes; and what is here, the verifier does not follow by value. */
 struct scratch {
 	struct stack_record record;
+	struct place place;
 	struct walk walk;
 	struct cgroup_event event;
 };
@@ -167,25 +174,18 @@ static __always_inline struct cgroup *v1_cgroup(struct css_set *set)
 	return css ? BPF_CORE_READ(css, cgroup) : NULL;
 }
 
-struct place {
-	struct cgroup *v2, *v1;
-	struct judgement j2, j1;
-};
-
-static __noinline int report_cgroups(struct scratch *scratch, struct task_struct *task,
-	const struct place *place)
+static __noinline int report_cgroups(struct scratch *scratch, struct task_struct *task)
 {
+	const struct place *place = &scratch->place;
 	struct cgroup_event *event = &scratch->event;
-	uint32_t depth, levels;
+	uint32_t levels;
 
 	event->head.kind = EVENT_CGROUP_SEEN;
+	event->head.v2_depth = event->head.v1_depth = 0;
 	read_process(task, &event->head.process);
-	event->head.v2_depth = (uint8_t)describe(place->v2, 0, event->level);
-	depth = event->head.v2_depth;
-	if (depth > CHAIN_DEPTH_MAX)
-		return 0;
-	event->head.v1_depth = (uint8_t)describe(place->v1, CGROUP_V1_BIT, event->level + depth);
-	levels = depth + event->head.v1_depth;
+	describe(event, &event->head.v2_depth, place->v2, 0);
+	describe(event, &event->head.v1_depth, place->v1, CGROUP_V1_BIT);
+	levels = (uint32_t)event->head.v2_depth + event->head.v1_depth;
 	if (levels > 2 * CHAIN_DEPTH_MAX)
 		return 0;
 	if (bpf_ringbuf_output(&events, event,
@@ -200,24 +200,26 @@ static __noinline int report_cgroups(struct scratch *scratch, struct task_struct
 static __always_inline bool wanted(struct scratch *scratch, struct task_struct *task)
 {
 	struct stack_record *rec = &scratch->record;
+	struct place *place = &scratch->place;
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
-	struct place place = {.v2 = BPF_CORE_READ(set, dfl_cgrp), .v1 = v1_cgroup(set)};
 	bool pending2, pending1;
 
-	judge(place.v2, 0, &place.j2);
-	judge(place.v1, CGROUP_V1_BIT, &place.j1);
-	if (place.j2.unknown || place.j1.unknown)
-		report_cgroups(scratch, task, &place);
-	if (place.j2.root || place.j1.root) {
-		bool by_v2 = place.j2.root;
+	place->v2 = BPF_CORE_READ(set, dfl_cgrp);
+	place->v1 = v1_cgroup(set);
+	judge(place->v2, 0, &place->j2);
+	judge(place->v1, CGROUP_V1_BIT, &place->j1);
+	if (place->j2.unknown || place->j1.unknown)
+		report_cgroups(scratch, task);
+	if (place->j2.root || place->j1.root) {
+		const struct judgement *j = place->j2.root ? &place->j2 : &place->j1;
 
-		rec->cgroup = by_v2 ? place.j2.root : place.j1.root;
-		return (by_v2 ? place.j2.verdict : place.j1.verdict) == VERDICT_KEEP;
+		rec->cgroup = j->root;
+		return j->verdict == VERDICT_KEEP;
 	}
-	pending2 = place.j2.verdict == VERDICT_PENDING;
-	pending1 = place.j1.verdict == VERDICT_PENDING;
-	rec->cgroup = pending2 ? place.j2.leaf : place.j1.leaf;
-	rec->cgroup_v1 = pending2 && pending1 ? place.j1.leaf : 0;
+	pending2 = place->j2.verdict == VERDICT_PENDING;
+	pending1 = place->j1.verdict == VERDICT_PENDING;
+	rec->cgroup = pending2 ? place->j2.leaf : place->j1.leaf;
+	rec->cgroup_v1 = pending2 && pending1 ? place->j1.leaf : 0;
 	return pending2 || pending1;
 }
 

@@ -2,6 +2,20 @@
 /* The sampler on the running kernel: accounting, call chains, processes, overload, CPUs. */
 #include "sampling.h"
 
+/* Above all the verifier's work: it grows beyond all bounds where loops are written carelessly. */
+START_TEST(loading_takes_a_fraction_of_a_second)
+{
+	struct fixture f;
+	int64_t before = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+
+	if (!setup(&f))
+		return;
+	if (!in_test_machine())
+		ck_assert_int_lt(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before, NSEC_PER_SEC / 4);
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(a_process_is_sampled_as_often_as_it_runs_with_its_whole_call_chain)
 {
 	struct fixture f;
@@ -327,7 +341,8 @@ START_TEST(a_cpu_that_went_and_came_back_between_rounds_ticks_again)
 }
 END_TEST
 
-UNIT_MAIN("profiler", a_process_is_sampled_as_often_as_it_runs_with_its_whole_call_chain,
+UNIT_MAIN("profiler", loading_takes_a_fraction_of_a_second,
+	a_process_is_sampled_as_often_as_it_runs_with_its_whole_call_chain,
 	every_tick_of_every_interval_is_accounted_for,
 	an_exec_makes_another_process_of_the_same_pid, a_process_start_is_the_one_that_proc_tells,
 	the_agent_itself_is_never_recorded, a_process_is_recorded_by_pid_only_as_long_as_asked,
