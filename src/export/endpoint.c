@@ -33,8 +33,8 @@
 #include "export/told.h"
 #include "loop/backoff.h"
 
-/* A server that takes 500 ms per request still gets 240 profiles in 15 s. */
-#define MAX_IN_FLIGHT      8
+/* Pyroscope 2 answers after it has flushed a segment, every 500 ms: 32 profiles a second get through. */
+#define MAX_IN_FLIGHT      16
 /* Pyroscope refuses profiles older than an hour, so a longer wait helps nobody. */
 #define MAX_RETRY_AFTER_NS (3600 * NSEC_PER_SEC)
 /* One failure may be a server that restarts a worker; the second in a row is worth a line. */

@@ -159,10 +159,18 @@ static const struct label *least_wanted(const struct labels *wire,
 static void drop_surplus(struct labels *wire, const struct write_options *options,
 	struct strbuf *repairs)
 {
+	if (wire->count > WIRE_MAX_LABELS)
+		strbuf_addf(repairs,
+			"%s%zu labels where %d are allowed, left out:", repairs->len ? "; " : "",
+			wire->count, WIRE_MAX_LABELS);
 	while (wire->count > WIRE_MAX_LABELS) {
 		char *name = least_wanted(wire, options)->name;
 
-		note(repairs, name, "was left out, 30 labels are allowed");
+		if (repairs->len <= REPAIRS_MAX) {
+			strbuf_add_str(repairs, " \"");
+			text_add_safe(repairs, name, strlen(name), NAME_SHOWN);
+			strbuf_add_char(repairs, '"');
+		}
 		labels_set(wire, name, "");
 	}
 }

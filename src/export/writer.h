@@ -62,8 +62,13 @@ enum writer_event {
 };
 
 struct writer_ops {
-	/* Changes worth a line, once per change: first delivery, unreachable (err), reachable again,
-	 * rejected (err, once per reason), labels repaired or dropped (err, once per service). */
+	/*
+	 * Changes worth a line, once per change: first delivery, unreachable (err: why; after the
+	 * second failure in a row), reachable again (err: how long, how much waited), rejected and
+	 * dropped (err: why; once per reason and hour, and dropped from writer_free() where something
+	 * was left), labels repaired (err; once per service, endpoint is ""). The messages are safe
+	 * to print.
+	 */
 	void (*event)(void *ctx, enum writer_event event, const char *endpoint,
 		const struct error *err);
 };
@@ -78,13 +83,17 @@ void writer_free(struct writer *w);
 /*
  * labels: the target's, as after relabeling with service_name and __name__ set; the writer drops those
  * that start with "__" except __name__ and __delta__, adds external labels, and keeps to the server's
- * limits. profile: gzip'ed pprof, copied. time_ns as in the profile.
+ * limits. profile: gzip'ed pprof, copied. time_ns as in the profile; Pyroscope's older storage shows one
+ * profile per series and millisecond only, so two of a target must not have the same.
  */
 void writer_add(struct writer *w, const struct labels *labels, const void *profile, size_t len,
 	int64_t time_ns);
 /* Nothing pending at any endpoint. */
 bool writer_idle(const struct writer *w);
-/* From now on each pending profile gets at most one more attempt; waits (back-off) are cut short. */
+/*
+ * From now on each profile gets at most one more attempt, also those added later; waits (back-off) are
+ * cut short. What is being sent is not sent again.
+ */
 void writer_drain(struct writer *w);
 size_t writer_endpoint_count(const struct writer *w);
 void writer_stats(const struct writer *w, size_t endpoint, struct write_stats *ret);

@@ -364,9 +364,9 @@ START_TEST(a_server_in_trouble_is_asked_by_one_request_at_a_time)
 	for (int i = 0; i < 100; i++)
 		add("web", "profile");
 	run(NSEC_PER_SEC);
-	/* The first eight at once, then one per wait of 100 to 200 ms. */
-	ck_assert_uint_ge(scripts[0]->requests, 8 + 3);
-	ck_assert_uint_le(scripts[0]->requests, 8 + 10);
+	/* The first sixteen at once, then one per wait of 100 to 200 ms. */
+	ck_assert_uint_ge(scripts[0]->requests, 16 + 2);
+	ck_assert_uint_le(scripts[0]->requests, 16 + 10);
 	ck_assert_uint_eq(stats(0).pending, 100);
 	forked_server_stop(&server);
 }
