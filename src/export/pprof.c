@@ -12,6 +12,9 @@
  *	               |                  |
  *	mappings   | path, build id |  functions | name |     strings by their number
  *
+ * Most frames are known already. Those are found by module and address, and cost no more than comparing
+ * their name; only new names are hashed, repaired and interned.
+ *
  * A new stack is written behind the last frame first and looked up there: where an equal one exists,
  * the end of frames[] simply does not move.
  */
@@ -23,6 +26,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/hash.h"
 #include "export/pprof_tables.h"
 
@@ -96,9 +100,15 @@ void pprof_set_duration(struct pprof *p, int64_t duration_ns)
 struct key {
 	const struct pprof *p;
 	uint32_t id; /* of a module, a function's name, a depth */
+	const struct frame *frame;
 	const struct pprof_location *location;
 	const uint32_t *frames;
 };
+
+static const char *function_name(const struct pprof *p, uint32_t function)
+{
+	return string_table_get(&p->strings, p->functions[function]);
+}
 
 static bool same_mapping(const void *key, uint32_t i)
 {
@@ -151,6 +161,25 @@ static uint32_t add_function(struct pprof *p, const char *name)
 	return i;
 }
 
+/* Places are found by module and address; the name decides among the few of one place. */
+static uint64_t place_hash(uint32_t module_id, uint64_t address)
+{
+	return hash_combine(module_id, address);
+}
+
+static bool same_frame(const void *key, uint32_t i)
+{
+	const struct key *k = key;
+	const struct pprof_location *l = &k->p->locations[i];
+
+	if (l->mapping == NO_MAPPING || l->address != k->frame->address ||
+		k->p->mappings[l->mapping].module_id != k->frame->module->id)
+		return false;
+	if (!k->frame->function || l->nameless)
+		return !k->frame->function && l->nameless;
+	return strcmp(function_name(k->p, l->function), k->frame->function) == 0;
+}
+
 static bool same_location(const void *key, uint32_t i)
 {
 	const struct key *k = key;
@@ -163,8 +192,9 @@ static bool same_location(const void *key, uint32_t i)
 static uint32_t add_location(struct pprof *p, const struct pprof_location *location)
 {
 	struct key key = {.p = p, .location = location};
-	uint64_t hash = hash_combine(hash_combine(location->mapping, location->function),
-		location->address);
+	uint64_t hash = location->mapping == NO_MAPPING
+		? place_hash(NO_MAPPING, location->function)
+		: place_hash(p->mappings[location->mapping].module_id, location->address);
 	uint32_t i = dedup_find(&p->location_dedup, hash, same_location, &key);
 
 	if (i != DEDUP_NONE)
@@ -175,24 +205,35 @@ static uint32_t add_location(struct pprof *p, const struct pprof_location *locat
 	return i;
 }
 
-static uint32_t add_frame(struct pprof *p, const struct frame *frame)
+/* The location of a frame that was not found as it is: a new one, or one whose name was repaired. */
+static uint32_t add_new_frame(struct pprof *p, const struct frame *frame)
 {
 	struct pprof_location location = {
 		.address = frame->address,
 		.mapping = add_mapping(p, frame->module),
+		.nameless = !frame->function || !*frame->function,
 	};
 
-	if (frame->function && *frame->function) {
-		location.function = add_function(p, frame->function);
-		p->mappings[location.mapping].has_functions = true;
-	} else {
+	if (location.nameless) {
 		char name[NAMELESS_MAX];
 
 		snprintf(name, sizeof(name), "%.255s+0x%" PRIx64, frame->module->name,
 			frame->address);
 		location.function = add_function(p, name);
+	} else {
+		location.function = add_function(p, frame->function);
+		p->mappings[location.mapping].has_functions = true;
 	}
 	return add_location(p, &location);
+}
+
+static uint32_t add_frame(struct pprof *p, const struct frame *frame)
+{
+	struct key key = {.p = p, .frame = frame};
+	uint64_t hash = place_hash(frame->module->id, frame->address);
+	uint32_t i = dedup_find(&p->location_dedup, hash, same_frame, &key);
+
+	return i != DEDUP_NONE ? i : add_new_frame(p, frame);
 }
 
 static uint32_t add_synthetic(struct pprof *p, const char *name)
@@ -285,11 +326,11 @@ static uint32_t merge_mapping(struct pprof *into, const struct pprof *from, uint
 static uint32_t merge_location(struct pprof *into, const struct pprof *from, uint32_t i)
 {
 	const struct pprof_location *l = &from->locations[i];
-	const char *name = string_table_get(&from->strings, from->functions[l->function]);
 	struct pprof_location merged = {
 		.address = l->address,
 		.mapping = merge_mapping(into, from, l->mapping),
-		.function = add_function(into, name),
+		.function = add_function(into, function_name(from, l->function)),
+		.nameless = l->nameless,
 	};
 
 	return add_location(into, &merged);
@@ -314,7 +355,7 @@ static struct pprof_frame visible_frame(const struct pprof *p, uint32_t i)
 {
 	const struct pprof_location *l = &p->locations[i];
 	struct pprof_frame frame = {
-		.name = string_table_get(&p->strings, p->functions[l->function]),
+		.name = function_name(p, l->function),
 		.module = "",
 	};
 
@@ -325,9 +366,18 @@ static struct pprof_frame visible_frame(const struct pprof *p, uint32_t i)
 	return frame;
 }
 
+static size_t deepest(const struct pprof *p)
+{
+	size_t depth = 0;
+
+	for (size_t i = 0; i < p->stack_count; i++)
+		depth = MAX(depth, (size_t)p->stacks[i].depth);
+	return depth;
+}
+
 void pprof_visit(const struct pprof *p, pprof_visit_fn visit, void *ctx)
 {
-	struct pprof_frame frames[PPROF_MAX_DEPTH + 2];
+	struct pprof_frame *frames cleanup_free = xcalloc(deepest(p), sizeof(frames[0]));
 
 	for (size_t i = 0; i < p->stack_count; i++) {
 		const struct pprof_stack *s = &p->stacks[i];

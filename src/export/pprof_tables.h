@@ -26,6 +26,7 @@ struct pprof_location {
 	uint64_t address;
 	uint32_t mapping; /* or NO_MAPPING */
 	uint32_t function;
+	bool nameless; /* the function's name is made of module and address */
 };
 
 struct pprof_stack {

@@ -441,9 +441,74 @@ START_TEST(a_visitor_sees_each_stack_once)
 }
 END_TEST
 
+/* The names, or only how many where there are more than five. */
+static void on_merged_stack(void *ctx, const struct pprof_frame *frames, size_t count,
+	uint64_t ticks)
+{
+	struct seen *seen = ctx;
+
+	for (size_t i = 0; i < count && count <= 5; i++)
+		strbuf_addf(&seen->text, "%s ", frames[i].name);
+	if (count > 5)
+		strbuf_addf(&seen->text, "%s %zu ", frames[0].name, count);
+	strbuf_addf(&seen->text, "%" PRIu64 "\n", ticks);
+}
+
+START_TEST(one_place_may_have_several_names)
+{
+	static const char *const names[] = {"a", NULL, "b", "", "x\xff", "a"};
+	struct pprof *p = pprof_new(&options);
+	struct decoded d;
+
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+			add(p, &(struct frame){&web, 0x10, names[i]}, 1, 1);
+	decode(&d, p);
+	ck_assert_uint_eq(count_fields(d.profile, 4), 4);
+	assert_sample(&d, 0, "a 41237112");
+	assert_sample(&d, 1, "web+0x10 41237112");
+	assert_sample(&d, 2, "b 20618556");
+	assert_sample(&d, 3, "x" UTF8_REPLACEMENT " 20618556");
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+}
+END_TEST
+
+START_TEST(merged_profiles_keep_their_stacks_under_their_roots)
+{
+	const struct frame stack[] = {in_read, nameless, in_main};
+	struct pprof *one = pprof_new(&options), *two = pprof_new(&options);
+	struct pprof *all = pprof_new(&options);
+	struct seen seen = {.text = STRBUF_INIT};
+	struct frame *deep = xcalloc(PPROF_MAX_DEPTH, sizeof(*deep));
+
+	for (size_t i = 0; i < PPROF_MAX_DEPTH; i++)
+		deep[i] = in_main;
+	pprof_add(one, &(struct pprof_sample){stack, 3, "comm", false, 2});
+	pprof_add(two, &(struct pprof_sample){stack, 3, "comm", false, 5});
+	pprof_add(two, &(struct pprof_sample){deep, PPROF_MAX_DEPTH, "comm", true, 1});
+	pprof_merge(all, one, "one");
+	pprof_merge(all, two, "two");
+	pprof_merge(all, one, "one");
+	ck_assert_uint_eq(pprof_total(all), 10);
+	ck_assert_uint_eq(pprof_sample_count(all), 3);
+	pprof_visit(all, on_merged_stack, &seen);
+	ck_assert_str_eq(seen.text.buf,
+		"vfs_read web+0x2222 main comm one 4\n"
+		"vfs_read web+0x2222 main comm two 5\n"
+		"main 993 1\n");
+	strbuf_release(&seen.text);
+	free(deep);
+	pprof_free(one);
+	pprof_free(two);
+	pprof_free(all);
+}
+END_TEST
+
 UNIT_MAIN("pprof", a_profile_says_what_it_measures, equal_stacks_are_one_sample_with_the_sum,
 	synthetic_frames_stand_at_the_root, the_nameless_are_module_and_address,
 	mappings_carry_the_module_and_the_program_comes_first, every_string_is_repaired_and_bounded,
 	a_flood_of_long_names_stays_within_bounds, a_stack_too_deep_keeps_its_leaf,
 	an_empty_profile_is_still_a_profile, nothing_is_lost_or_invented_in_random_profiles,
-	gzip_holds_the_same_message, a_visitor_sees_each_stack_once)
+	gzip_holds_the_same_message, a_visitor_sees_each_stack_once,
+	one_place_may_have_several_names, merged_profiles_keep_their_stacks_under_their_roots)
