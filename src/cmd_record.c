@@ -239,6 +239,14 @@ static int check_selection(const struct recording *r, struct error *err)
 	return 0;
 }
 
+static void tell_start(const struct recording *r)
+{
+	struct strbuf length cleanup_strbuf = STRBUF_INIT;
+
+	duration_add(&length, r->length_ns);
+	fprintf(stderr, "recording for %s, Ctrl-C ends it early\n", length.buf);
+}
+
 static int record(struct recording *r, struct error *err)
 {
 	r->collect.profiler = r->profiler;
@@ -252,6 +260,8 @@ static int record(struct recording *r, struct error *err)
 		return e;
 	collect_start(&r->collect);
 	r->start_ns = clock_monotonic_ns();
+	if (!r->progress)
+		tell_start(r);
 	loop_timer_init(r->loop, &r->round_timer, on_round);
 	loop_timer_start(&r->round_timer, MIN(r->length_ns, ROUND_NS));
 	e = r->interrupted ? 0 : loop_run(r->loop);

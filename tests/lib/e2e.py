@@ -251,11 +251,16 @@ write:
         agent.wait_for_log("following the containers")
         return agent, received
 
+    def process(self, workload, *arguments):
+        """A workload outside of any container."""
+        process = subprocess.Popen([self.shared.workload(workload), *arguments])
+        self.later(lambda: (process.kill(), process.wait()))
+        return process
+
     def local_agent(self, url):
         """An agent without an engine: a busy process as its one target, pushed to `url`."""
         check_can_sample()
-        process = subprocess.Popen([self.shared.workload("burn"), "0"])
-        self.later(lambda: (process.kill(), process.wait()))
+        process = self.process("burn", "0")
         config = self.write("dockprof.yml", f"""\
 targets:
   - {{__process_pid__: "{process.pid}", service_name: local}}
