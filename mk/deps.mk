@@ -4,7 +4,7 @@
 DEPS_BUILD := gcc libc6-dev make pkg-config git clang llvm bpftool libbpf-dev libelf-dev \
 	libcurl4-openssl-dev libyajl-dev libpcre2-dev libyaml-dev zlib1g-dev
 DEPS_DOCKER := docker.io iptables ca-certificates
-DEPS_CHECK := check clang-format python3 busybox-static libclang-rt-14-dev debootstrap docker-compose
+DEPS_CHECK := check clang-format python3 busybox-static libclang-rt-14-dev openssl debootstrap docker-compose
 
 .PHONY: deps deps-check deps-demo
 deps: ## install what the build needs (Debian)

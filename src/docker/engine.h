@@ -15,7 +15,7 @@ struct engine {
 	unsigned learned; /* from the server's refusal of another; 0: nothing */
 	char version_text[16]; /* "" while not negotiated */
 	char engine_version[64];
-	int64_t clock_s; /* the engine's, when it was pinged; 0: unknown */
+	int64_t clock_s; /* the engine's, rounded down, when it was pinged; 0: unknown */
 	void (*on_ready)(void *ctx);
 	void (*on_fail)(void *ctx, const struct error *err);
 	void *ctx;

@@ -125,16 +125,25 @@ static int on_message(void *ctx, const struct json *j, const struct json_value *
 	return 0;
 }
 
+/* One line of plain text, as servers before the API's own code answer; no page, no broken JSON. */
+static void take_plain_text(struct strbuf *out, const char *body, size_t len)
+{
+	if (len == 0 || body[0] == '<' || body[0] == '{')
+		return;
+	const char *end = memchr(body, '\n', len);
+
+	text_add_safe(out, body, end ? (size_t)(end - body) : len, MAX_MESSAGE);
+}
+
 void docker_error_message(const char *body, size_t len, char *ret, size_t size)
 {
 	static const struct json_ops message_ops = {.value = on_message};
 	struct strbuf text cleanup_strbuf = STRBUF_INIT;
 	struct json *j = json_new(&message_ops, &text);
 
-	int r = json_feed(j, body, len);
-
-	if (r < 0 && r != -EBADMSG) /* what could be read counts, also where the rest is no JSON */
-		strbuf_reset(&text);
+	/* Where the rest is no JSON, the message that was read before counts all the same. */
+	if (json_feed(j, body, len) < 0 && text.len == 0)
+		take_plain_text(&text, body, len);
 	snprintf(ret, size, "%s", text.buf);
 	json_free(j);
 }

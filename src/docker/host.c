@@ -55,9 +55,11 @@ static int use_certificate(const char *dir, const char *name, char **ret, struct
 
 	free(*ret);
 	*ret = path;
-	if (access(path, R_OK) < 0)
-		return error_set_errno(err, -EINVAL,
-			"TLS as DOCKER_CERT_PATH or DOCKER_TLS_VERIFY asks for needs %s", path);
+	if (access(path, R_OK) < 0) {
+		error_set_errno(err, -errno,
+			"DOCKER_TLS_VERIFY or DOCKER_CERT_PATH is set, so %s is needed", path);
+		return -EINVAL;
+	}
 	return 0;
 }
 

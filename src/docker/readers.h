@@ -52,7 +52,10 @@ struct event_reader *event_reader_new(void (*on_event)(void *ctx, struct docker_
 void event_reader_free(struct event_reader *r);
 int event_reader_feed(struct event_reader *r, const char *data, size_t len) MUST_CHECK;
 
-/* {"message": "..."} as the Engine answers errors; `ret` gets "" where it is something else. */
+/*
+ * The text of {"message": "..."}, as the Engine answers errors, or the first line of plain text, made
+ * safe to print; "" where it is something else.
+ */
 void docker_error_message(const char *body, size_t len, char *ret, size_t size);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The engine answers with its headers at once and subscribes us right after; `since` covers the moment
- * between the two, and the gap after a lost stream as far as the engine remembers (256 events). Getting
- * an event twice does no harm.
+ * The engine answers with its headers at once and subscribes us right after; `since` (at first the
+ * second of the ping, by the engine's clock) covers the moment between the two, and the gap after a
+ * lost stream as far as the engine remembers (256 events). Getting an event twice does no harm.
  *
  * Only events that can change what we tell are asked for: health checks alone would otherwise wake us
  * three times per container and interval.
@@ -76,7 +76,7 @@ static void on_done(void *ctx, const struct http_result *result)
 
 	w->request = NULL;
 	watch_stop(w);
-	if (!result->code && result->status == 200)
+	if (result->status == 200 && (!result->code || result->code == -ECONNRESET))
 		error_set(&err, -ECONNRESET, "the engine has ended the event stream");
 	else
 		engine_explain(w->engine, result, EVENTS_PATH, "EVENTS=1", &err);
@@ -123,8 +123,8 @@ static void add_query(const struct watch *w, struct strbuf *path)
 		wanted[count++] = "health_status";
 	filters_add_query(path, (struct filters){.list = &types, .count = 1}, "event", wanted,
 		count);
-	if (!since && w->engine->clock_s > OVERLAP_S)
-		since = (w->engine->clock_s - OVERLAP_S) * NSEC_PER_SEC;
+	if (!since)
+		since = w->engine->clock_s * NSEC_PER_SEC;
 	if (since)
 		strbuf_addf(path, "&since=%" PRId64 ".%09" PRId64, since / NSEC_PER_SEC,
 			since % NSEC_PER_SEC);
