@@ -74,6 +74,7 @@ static void on_target(void *ctx, const struct target *t, bool news)
 		attribution_changed(&a->attribution, s.container_id);
 	if (!news)
 		return;
+	agent_log_target(t);
 	if (discover_complete(a->discover))
 		target_news_add(&a->news, t);
 	if (!t->gone && t->verdict == TARGET_PROFILED && !a->stopping)

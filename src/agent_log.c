@@ -77,6 +77,12 @@ void agent_log_engine(const struct docker_discovery *d, enum docker_connection s
 	}
 }
 
+void agent_log_target(const struct target *t)
+{
+	log_debug("targets", t->gone ? "target went" : "target came", LOG_STR("name", t->name),
+		LOG_INT("profiled", t->verdict == TARGET_PROFILED), LOG_STR("origin", t->origin));
+}
+
 void agent_log_writer(enum writer_event event, const char *endpoint, const struct error *err)
 {
 	const char *reason = err ? err->message : "";

@@ -22,6 +22,8 @@ void agent_log_start(const struct config *config);
 void agent_log_problems(const char *path, const struct config_problems *problems);
 void agent_log_engine(const struct docker_discovery *d, enum docker_connection state,
 	const struct error *err, size_t profiled, size_t other);
+/* At debug: each target that comes, changes or goes. */
+void agent_log_target(const struct target *t);
 void agent_log_writer(enum writer_event event, const char *endpoint, const struct error *err);
 void agent_log_round(const struct collect_tally *tally, struct log_limit *loss_limit);
 
