@@ -5,6 +5,7 @@ import gzip
 import http.server
 import socket
 import threading
+import time
 from collections import Counter
 
 PUSH = "/push.v1.PusherService/Push"
@@ -54,10 +55,14 @@ def numbers(value):
 
 
 class Profile:
-    """One pprof with the labels of its series: `ticks`, and `stacks` as (names leaf first, ticks)."""
+    """
+    One pprof with the labels of its series: `ticks`, and `stacks` as (names leaf first, ticks).
+    arrived_s: when its push arrived, on the monotonic clock.
+    """
 
     def __init__(self, labels, data):
         self.labels = labels
+        self.arrived_s = None
         strings, functions, locations, samples, period = [], {}, {}, [], 1
         for number, value in fields(gzip.decompress(data)):
             if number == 2:
@@ -170,6 +175,7 @@ class Received:
 
     def push(self, path, headers, body):
         """The status to answer with. What the real server would refuse is kept in `errors`."""
+        now_s = time.monotonic()
         if self.status != 200:
             return self.status
         try:
@@ -182,6 +188,8 @@ class Received:
             with self.lock:
                 self.errors.append(repr(error))
             return 400
+        for profile in profiles:
+            profile.arrived_s = now_s
         with self.lock:
             self.all += profiles
         return 200
