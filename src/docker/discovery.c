@@ -59,6 +59,7 @@ struct docker_discovery {
 	enum docker_connection told_state;
 	struct error told_err;
 	bool noticed_networks, noticed_events;
+	uint64_t failures;
 };
 
 void docker_sd_options_init(struct docker_sd_options *o)
@@ -125,6 +126,7 @@ static void fail(struct docker_discovery *d, const struct error *err, bool learn
 	log_debug("docker", "disconnected", LOG_STR("host", d->engine.host.shown),
 		LOG_STR("reason", err->message));
 	disconnect(d);
+	d->failures++;
 	if (healthy)
 		backoff_reset(&d->backoff);
 	if (!learned)
@@ -348,6 +350,17 @@ void docker_discovery_free(struct docker_discovery *d)
 void docker_discovery_start(struct docker_discovery *d)
 {
 	loop_timer_start(&d->retry, 0);
+}
+
+void docker_discovery_stats(const struct docker_discovery *d, struct docker_discovery_stats *ret)
+{
+	*ret = (struct docker_discovery_stats){
+		.events = d->watch.events,
+		.looks = d->look.number,
+		.failures = d->failures,
+		.labels_skipped = d->look.labels_skipped,
+		.containers = d->look.containers.by_id.count,
+	};
 }
 
 const char *docker_discovery_host(const struct docker_discovery *d)

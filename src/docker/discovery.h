@@ -80,6 +80,16 @@ void docker_discovery_free(struct docker_discovery *d);
 /* Begins; callbacks come from the loop. */
 void docker_discovery_start(struct docker_discovery *d);
 
+/* Since the start. */
+struct docker_discovery_stats {
+	uint64_t events; /* received, of any kind */
+	uint64_t looks, failures; /* lists asked for; connections that failed or were lost */
+	uint64_t
+		labels_skipped; /* too large or too many, see docker/pairs.h; each time they were seen */
+	size_t containers; /* known now */
+};
+
+void docker_discovery_stats(const struct docker_discovery *d, struct docker_discovery_stats *ret);
 const char *docker_discovery_host(const struct docker_discovery *d);
 /*
  * Negotiated API version ("1.41"; "unversioned" where the engine does not tell) and engine version; ""

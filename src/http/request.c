@@ -195,6 +195,15 @@ const char *http_result_header(const struct http_result *result, const char *nam
 	return header->value;
 }
 
+/* "OpenSSL SSL_read: OpenSSL/3.0.19: error:0A000412:SSL routines::tlsv1 alert ..., errno 0" */
+static const char *tls_reason(const char *message)
+{
+	static const char mark[] = "SSL routines::";
+	const char *at = strstr(message, mark);
+
+	return at ? at + strlen(mark) : NULL;
+}
+
 static void explain(struct http_request *r, CURLcode code, struct http_result *result)
 {
 	const char *reason = r->curl_message;
@@ -206,6 +215,14 @@ static void explain(struct http_request *r, CURLcode code, struct http_result *r
 		reason = strerror((int)os_errno);
 	else if (!*reason)
 		reason = curl_easy_strerror(code);
+	const char *tls = tls_reason(reason);
+
+	if (tls) {
+		result->code = -EPROTO;
+		snprintf(result->message, sizeof(result->message), "TLS: %.*s",
+			(int)strcspn(tls, ","), tls);
+		return;
+	}
 	snprintf(result->message, sizeof(result->message), "%s", reason);
 }
 

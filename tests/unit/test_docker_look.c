@@ -350,6 +350,13 @@ START_TEST(hostile_labels_are_bounded_and_hurt_nobody_else)
 		"\xef\xbf\xbd\x1b[31m\n");
 	ck_assert_uint_le(f.labels.count, PAIRS_MAX + 10);
 	ck_assert(labels_has(&f.labels, "__meta_docker_container_label_many0"));
+	struct docker_discovery_stats stats;
+
+	docker_discovery_stats(f.discovery, &stats);
+	ck_assert_uint_gt(stats.labels_skipped, 1000);
+	ck_assert_uint_eq(stats.containers, 2);
+	ck_assert_uint_eq(stats.looks, 1);
+	ck_assert_uint_eq(stats.failures, 0);
 	fixture_release(&f);
 }
 END_TEST

@@ -58,7 +58,7 @@ static void make_certificate(void)
 	ck_assert_int_eq(system(command), 0);
 }
 
-static void start_server(void)
+static void start_server(const char *option)
 {
 	char port[16];
 
@@ -73,7 +73,7 @@ static void start_server(void)
 		dup2(null, 1);
 		dup2(null, 2);
 		execlp("openssl", "openssl", "s_server", "-www", "-accept", port, "-cert", f.ca,
-			"-key", f.key, (char *)NULL);
+			"-key", f.key, option, (char *)NULL);
 		_exit(127);
 	}
 }
@@ -83,7 +83,7 @@ static void begin(void)
 	struct error err = {0};
 
 	make_certificate();
-	start_server();
+	start_server("-quiet");
 	ck_assert_int_eq(loop_new(&f.loop), 0);
 	ck_assert_int_eq(http_new(f.loop, &f.http, &err), 0);
 	http_client_options_init(&f.options);
@@ -195,6 +195,22 @@ START_TEST(certificates_can_be_given_as_text)
 }
 END_TEST
 
+START_TEST(a_server_that_speaks_no_common_version_is_a_protocol_error)
+{
+	begin();
+	f.options.tls.ca_file = xstrdup(f.ca);
+	f.options.tls.server_name = xstrdup("docker.example");
+	f.options.tls.min_version = xstrdup("TLS13");
+	kill(f.server, SIGKILL);
+	waitpid(f.server, NULL, 0);
+	start_server("-no_tls1_3");
+	ask();
+	ck_assert_int_eq(f.code, -EPROTO);
+	ck_assert_msg(!strncmp(f.message, "TLS: ", 5), "%s", f.message);
+	end();
+}
+END_TEST
+
 START_TEST(a_missing_certificate_file_is_named)
 {
 	begin();
@@ -207,4 +223,6 @@ START_TEST(a_missing_certificate_file_is_named)
 END_TEST
 
 UNIT_MAIN("http_tls", a_certificate_is_verified, server_name_takes_the_place_of_the_host,
-	certificates_can_be_given_as_text, a_missing_certificate_file_is_named)
+	certificates_can_be_given_as_text,
+	a_server_that_speaks_no_common_version_is_a_protocol_error,
+	a_missing_certificate_file_is_named)
