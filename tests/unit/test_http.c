@@ -34,6 +34,7 @@ static void begin(forked_serve_fn serve)
 {
 	struct error err = {0};
 
+	f = (struct fixture){0};
 	http_client_options_init(&f.client_options);
 	if (serve)
 		forked_server_start(&f.server, serve);

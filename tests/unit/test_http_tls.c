@@ -82,6 +82,7 @@ static void begin(void)
 {
 	struct error err = {0};
 
+	f = (struct fixture){0};
 	make_certificate();
 	start_server("-quiet");
 	ck_assert_int_eq(loop_new(&f.loop), 0);
