@@ -3,9 +3,7 @@
  * The story: sources make targets (discover), the kernel tells of cgroups (attribution decides), and
  * every interval the counts become one profile per target (collect) that goes to the writer.
  *
- *	profiler --cgroup_seen--> attribution <--target changed-- discover <-- docker, files
- *	    |                         |
- *	    +--- samples ----------> collect --> pprof --> writer --> Pyroscope, files
+ *	pipeline --profiles of a round--> writer --> Pyroscope, files
  *
  * Rounds stand on a grid of collect_interval from the start on. Two exceptions, so that a new thing is
  * seen within a second: the first round comes early, and so does one after a new target appeared (not
@@ -20,17 +18,14 @@
 #include <unistd.h>
 
 #include "agent_log.h"
-#include "attribution.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "collect.h"
 #include "commands.h"
 #include "config/config.h"
-#include "discover.h"
-#include "http/http.h"
 #include "loop/loop.h"
+#include "pipeline.h"
 #include "startup.h"
 
 #define DEFAULT_CONFIG "/etc/dockprof/dockprof.yml"
@@ -43,12 +38,7 @@ struct agent {
 	struct agent_options options;
 	struct config config;
 	struct loop *loop;
-	struct http *http;
-	struct discover *discover;
-	struct attribution attribution;
-	struct profiler *profiler;
-	struct symbolizer *symbolizer;
-	struct collect collect;
+	struct pipeline pipeline;
 	struct writer *writer;
 	struct writer *old_writer; /* of the configuration before a reload, until it is idle */
 	struct loop_signal signals;
@@ -66,16 +56,11 @@ struct agent {
 static void on_target(void *ctx, const struct target *t, bool news)
 {
 	struct agent *a = ctx;
-	struct target_selector s = target_selector_of(&t->labels);
 
-	if (a->profiler && s.pid)
-		profiler_set_pid(a->profiler, s.pid, !t->gone && t->verdict == TARGET_PROFILED);
-	else if (s.container_id)
-		attribution_changed(&a->attribution, s.container_id);
 	if (!news)
 		return;
 	agent_log_target(t);
-	if (discover_complete(a->discover))
+	if (discover_complete(a->pipeline.discover))
 		target_news_add(&a->news, t);
 	if (!t->gone && t->verdict == TARGET_PROFILED && !a->stopping)
 		loop_timer_start_at(&a->early_timer,
@@ -89,7 +74,7 @@ static void on_engine(void *ctx, const struct docker_discovery *d, enum docker_c
 	struct agent *a = ctx;
 	size_t profiled, other;
 
-	discover_count(a->discover, &profiled, &other);
+	discover_count(a->pipeline.discover, &profiled, &other);
 	agent_log_engine(d, state, err, profiled, other);
 }
 
@@ -103,27 +88,6 @@ static const struct discover_ops discover_ops = {
 	.target = on_target,
 	.engine = on_engine,
 	.notice = on_notice,
-};
-
-static void on_cgroup_seen(void *ctx, const struct cgroup_chain *v2, const struct cgroup_chain *v1,
-	const struct process_id *process)
-{
-	struct agent *a = ctx;
-
-	(void)process;
-	attribution_seen(&a->attribution, v2, v1);
-}
-
-static void on_process_seen(void *ctx, const struct process_id *process)
-{
-	struct agent *a = ctx;
-
-	symbolizer_process_seen(a->symbolizer, process);
-}
-
-static const struct profiler_ops profiler_ops = {
-	.cgroup_seen = on_cgroup_seen,
-	.process_seen = on_process_seen,
 };
 
 static void on_writer_event(void *ctx, enum writer_event event, const char *endpoint,
@@ -151,20 +115,18 @@ static void on_profile(void *ctx, struct target *t, struct pprof *profile)
 static void round_now(struct agent *a)
 {
 	struct collect_tally tally;
-	bool complete = discover_complete(a->discover);
 	struct error err = {0};
 	size_t profiled, other;
 
 	a->last_round_ns = clock_monotonic_ns();
-	if (collect_round(&a->collect, complete, &tally, &err) < 0 &&
+	if (pipeline_round(&a->pipeline, &tally, &err) < 0 &&
 		log_limit_allow(&a->round_error_limit, 3600 * NSEC_PER_SEC, NULL))
 		log_error("profiler", "an interval could not be read whole",
 			LOG_STR("reason", err.message));
-	collect_flush(&a->collect, on_profile, a);
+	collect_flush(&a->pipeline.collect, on_profile, a);
 	agent_log_round(&tally, &a->loss_limit);
-	discover_end_round(a->discover);
-	attribution_end_round(&a->attribution, complete);
-	discover_count(a->discover, &profiled, &other);
+	pipeline_forget_gone(&a->pipeline);
+	discover_count(a->pipeline.discover, &profiled, &other);
 	target_news_tell(&a->news, profiled, other);
 	if (a->old_writer && writer_idle(a->old_writer)) {
 		writer_free(a->old_writer);
@@ -231,41 +193,6 @@ static void setup_log(const struct agent *a)
 		o->log_format_given ? o->log_format : format);
 }
 
-static int new_profiler(struct agent *a, struct error *err)
-{
-	const struct ebpf_options *o = &a->config.ebpf;
-	struct profiler_options options = {
-		.sample_rate = o->sample_rate,
-		.user_stacks = o->collect_user_profile,
-		.kernel_stacks = o->collect_kernel_profile,
-		.self_pid = o->profile_self ? 0 : (uint32_t)getpid(),
-		.proc = "/proc",
-		.sys = "/sys",
-	};
-	int r = profiler_new(a->loop, &options, &profiler_ops, a, &a->profiler, err);
-
-	if (r < 0)
-		return r;
-	a->attribution.profiler = a->profiler;
-	a->collect.profiler = a->profiler;
-	a->collect.sample_rate = o->sample_rate;
-	a->collect.comm = o->comm;
-	return 0;
-}
-
-static int new_symbolizer(struct agent *a, struct error *err)
-{
-	struct symbolizer_options options = {
-		.proc = "/proc",
-		.max_bytes = a->config.ebpf.symbols_max_bytes,
-		.max_processes = a->config.ebpf.max_processes,
-	};
-	int r = symbolizer_new(&options, &a->symbolizer, err);
-
-	a->collect.symbolizer = a->symbolizer;
-	return r;
-}
-
 static void request_stop(struct agent *a, int exit_code)
 {
 	a->exit_code = exit_code;
@@ -310,18 +237,10 @@ static void begin_stop(struct agent *a)
 
 /* Reload. */
 
-static bool needs_new_profiler(const struct ebpf_options *a, const struct ebpf_options *b)
-{
-	return a->sample_rate != b->sample_rate ||
-		a->collect_user_profile != b->collect_user_profile ||
-		a->collect_kernel_profile != b->collect_kernel_profile ||
-		a->profile_self != b->profile_self;
-}
-
 static int replace_writer(struct agent *a, struct config *next, struct error *err)
 {
 	struct writer *w;
-	int r = writer_new(a->loop, a->http, &next->write, &writer_ops, a, &w, err);
+	int r = writer_new(a->loop, a->pipeline.http, &next->write, &writer_ops, a, &w, err);
 
 	if (r < 0)
 		return r;
@@ -332,54 +251,19 @@ static int replace_writer(struct agent *a, struct config *next, struct error *er
 	return 0;
 }
 
-static int replace_profiler(struct agent *a, struct error *err)
-{
-	profiler_free(a->profiler);
-	a->profiler = NULL;
-	attribution_release(&a->attribution);
-	attribution_init(&a->attribution, discover_targets(a->discover));
-	int r = new_profiler(a, err);
-
-	return r < 0 ? r : profiler_start(a->profiler, err);
-}
-
-/* Tells the profiler of all targets again, after their verdicts may have changed. */
-static void sync_targets(struct agent *a)
-{
-	list_for_each(n, &discover_targets(a->discover)->targets) {
-		const struct target *t = list_entry(n, struct target, in_table);
-		uint32_t pid = target_selector_of(&t->labels).pid;
-
-		if (pid)
-			profiler_set_pid(a->profiler, pid,
-				!t->gone && t->verdict == TARGET_PROFILED);
-	}
-	attribution_changed(&a->attribution, NULL);
-}
-
 /* The interval so far is finished under the old rules first, so nothing of it is lost or renamed. */
 static int apply(struct agent *a, struct config *next, struct error *err)
 {
-	bool new_profile = needs_new_profiler(&a->config.ebpf, &next->ebpf);
-
 	round_now(a);
 	int r = replace_writer(a, next, err);
 
-	if (r < 0)
-		return r;
-	r = discover_apply(a->discover, next, err);
+	if (r == 0)
+		r = pipeline_apply(&a->pipeline, next, err);
 	if (r < 0)
 		return r;
 	config_release(&a->config);
 	a->config = *next;
 	*next = (struct config){0};
-	a->collect.comm = a->config.ebpf.comm;
-	if (new_profile) {
-		r = replace_profiler(a, err);
-		if (r < 0)
-			return r;
-	}
-	sync_targets(a);
 	return 0;
 }
 
@@ -398,7 +282,7 @@ static void reload(struct agent *a)
 		log_error("config", "the configuration cannot be applied",
 			LOG_STR("reason", err.message));
 		config_release(&next);
-		if (!a->profiler)
+		if (!a->pipeline.profiler)
 			request_stop(a, EXIT_FAILED);
 		return;
 	}
@@ -406,7 +290,7 @@ static void reload(struct agent *a)
 	schedule(a);
 	log_info("config", "new configuration in force",
 		LOG_STR("config", a->config.path ? a->config.path : "none (defaults)"),
-		LOG_INT("rules", relabel_rules_count(discover_rules(a->discover))));
+		LOG_INT("rules", relabel_rules_count(discover_rules(a->pipeline.discover))));
 }
 
 static void on_signal(struct loop_signal *s, int signo)
@@ -419,27 +303,6 @@ static void on_signal(struct loop_signal *s, int signo)
 		begin_stop(a);
 }
 
-static int start_rooms(struct agent *a, struct error *err)
-{
-	int r = discover_new(a->loop, a->http, &discover_ops, a, &a->discover);
-
-	if (r < 0)
-		return r;
-	attribution_init(&a->attribution, discover_targets(a->discover));
-	r = new_profiler(a, err);
-	if (r < 0)
-		return r;
-	a->collect.attribution = &a->attribution;
-	r = new_symbolizer(a, err);
-	if (r < 0)
-		return r;
-	agent_log_start(&a->config);
-	r = writer_new(a->loop, a->http, &a->config.write, &writer_ops, a, &a->writer, err);
-	if (r < 0)
-		return r;
-	return 0;
-}
-
 int agent_new(const struct agent_options *options, struct agent **ret)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
@@ -448,8 +311,6 @@ int agent_new(const struct agent_options *options, struct agent **ret)
 
 	a->options = *options;
 	target_news_init(&a->news);
-	attribution_init(&a->attribution, NULL);
-	collect_init(&a->collect);
 	log_setup(options->log_level, options->log_format);
 	int code = load_config(options, &a->config);
 
@@ -464,9 +325,12 @@ int agent_new(const struct agent_options *options, struct agent **ret)
 	if (r == 0)
 		r = loop_watch_signals(a->loop, &a->signals, signals);
 	if (r == 0)
-		r = http_new(a->loop, &a->http, &err);
-	if (r == 0)
-		r = start_rooms(a, &err);
+		r = pipeline_init(&a->pipeline, a->loop, &a->config.ebpf, &discover_ops, a, &err);
+	if (r == 0) {
+		agent_log_start(&a->config);
+		r = writer_new(a->loop, a->pipeline.http, &a->config.write, &writer_ops, a,
+			&a->writer, &err);
+	}
 	if (r < 0) {
 		log_error("agent", err.message[0] ? err.message : strerror(-r));
 		agent_free(a);
@@ -482,17 +346,16 @@ int agent_new(const struct agent_options *options, struct agent **ret)
 int agent_run(struct agent *a)
 {
 	struct error err = {0};
-	int r = discover_apply(a->discover, &a->config, &err);
+	int r = pipeline_apply(&a->pipeline, &a->config, &err);
 
 	if (r == 0)
-		r = profiler_start(a->profiler, &err);
+		r = pipeline_start(&a->pipeline, &err);
 	if (r < 0) {
 		log_error("agent", err.message);
 		return exit_code_of(r);
 	}
 	log_info("profiler", "sampling all CPUs", LOG_INT("cpus", sysconf(_SC_NPROCESSORS_ONLN)),
 		LOG_INT("hz", a->config.ebpf.sample_rate));
-	collect_start(&a->collect);
 	a->last_round_ns = clock_monotonic_ns();
 	a->grid_ns = a->last_round_ns + FIRST_ROUND_NS;
 	loop_timer_start_at(&a->round_timer, a->grid_ns);
@@ -510,15 +373,9 @@ void agent_free(struct agent *a)
 {
 	if (!a)
 		return;
-	collect_release(&a->collect);
 	writer_free(a->old_writer);
 	writer_free(a->writer);
-	discover_free(a->discover);
-	attribution_release(&a->attribution);
-	profiler_free(a->profiler);
-	symbolizer_free(a->symbolizer);
-	if (a->http)
-		http_free(a->http);
+	pipeline_release(&a->pipeline);
 	loop_free(a->loop);
 	config_release(&a->config);
 	target_news_release(&a->news);

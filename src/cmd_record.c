@@ -11,16 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "attribution.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "collect.h"
 #include "commands.h"
-#include "discover.h"
 #include "options.h"
+#include "pipeline.h"
 #include "record_output.h"
 #include "startup.h"
 
@@ -34,12 +32,7 @@ struct recording {
 	int64_t length_ns;
 	struct config config;
 	struct loop *loop;
-	struct http *http;
-	struct discover *discover;
-	struct attribution attribution;
-	struct profiler *profiler;
-	struct symbolizer *symbolizer;
-	struct collect collect;
+	struct pipeline pipeline;
 	struct collect_tally total;
 	struct loop_signal signals;
 	struct loop_timer round_timer;
@@ -64,14 +57,9 @@ static bool selected(const struct recording *r, const struct target *t)
 
 static void on_target(void *ctx, const struct target *t, bool news)
 {
-	struct recording *r = ctx;
-	struct target_selector s = target_selector_of(&t->labels);
-
+	(void)ctx;
+	(void)t;
 	(void)news;
-	if (s.pid)
-		profiler_set_pid(r->profiler, s.pid, !t->gone && t->verdict == TARGET_PROFILED);
-	else if (s.container_id)
-		attribution_changed(&r->attribution, s.container_id);
 }
 
 static void on_engine(void *ctx, const struct docker_discovery *d, enum docker_connection state,
@@ -97,23 +85,6 @@ static const struct discover_ops discover_ops = {
 	.notice = on_notice,
 };
 
-static void on_cgroup_seen(void *ctx, const struct cgroup_chain *v2, const struct cgroup_chain *v1,
-	const struct process_id *process)
-{
-	(void)process;
-	attribution_seen(&((struct recording *)ctx)->attribution, v2, v1);
-}
-
-static void on_process_seen(void *ctx, const struct process_id *process)
-{
-	symbolizer_process_seen(((struct recording *)ctx)->symbolizer, process);
-}
-
-static const struct profiler_ops profiler_ops = {
-	.cgroup_seen = on_cgroup_seen,
-	.process_seen = on_process_seen,
-};
-
 static void show_progress(const struct recording *r)
 {
 	int64_t elapsed = clock_monotonic_ns() - r->start_ns;
@@ -131,7 +102,7 @@ static void round_now(struct recording *r)
 	struct collect_tally tally;
 	struct error err = {0};
 
-	if (collect_round(&r->collect, true, &tally, &err) < 0)
+	if (pipeline_round(&r->pipeline, &tally, &err) < 0)
 		fprintf(stderr, "dockprof: %s\n", err.message);
 	r->total.ticks += tally.ticks;
 	r->total.idle += tally.idle;
@@ -167,33 +138,13 @@ static void on_signal(struct loop_signal *s, int signo)
 static int open_rooms(struct recording *r, struct error *err)
 {
 	static const int signals[] = {SIGINT, SIGTERM, 0};
-	const struct ebpf_options *o = &r->config.ebpf;
-	struct profiler_options profiler = {
-		.sample_rate = o->sample_rate,
-		.user_stacks = o->collect_user_profile,
-		.kernel_stacks = o->collect_kernel_profile,
-		.self_pid = (uint32_t)getpid(),
-		.proc = "/proc",
-		.sys = "/sys",
-	};
-	struct symbolizer_options symbolizer = {
-		.proc = "/proc",
-		.max_bytes = o->symbols_max_bytes,
-		.max_processes = o->max_processes,
-	};
 	int e = loop_new(&r->loop);
 
 	r->signals.on_signal = on_signal;
 	if (e == 0)
 		e = loop_watch_signals(r->loop, &r->signals, signals);
 	if (e == 0)
-		e = http_new(r->loop, &r->http, err);
-	if (e == 0)
-		e = discover_new(r->loop, r->http, &discover_ops, r, &r->discover);
-	if (e == 0)
-		e = profiler_new(r->loop, &profiler, &profiler_ops, r, &r->profiler, err);
-	if (e == 0)
-		e = symbolizer_new(&symbolizer, &r->symbolizer, err);
+		e = pipeline_init(&r->pipeline, r->loop, &r->config.ebpf, &discover_ops, r, err);
 	return e;
 }
 
@@ -201,9 +152,9 @@ static int open_rooms(struct recording *r, struct error *err)
 static int find_containers(struct recording *r, struct error *err)
 {
 	int64_t deadline = clock_monotonic_ns() + PATIENCE_NS;
-	int e = discover_apply(r->discover, &r->config, err);
+	int e = pipeline_apply(&r->pipeline, &r->config, err);
 
-	while (e == 0 && !discover_complete(r->discover) && !r->interrupted) {
+	while (e == 0 && !discover_complete(r->pipeline.discover) && !r->interrupted) {
 		if (r->trouble.code)
 			return error_set(err, r->trouble.code, "%s", r->trouble.message);
 		if (clock_monotonic_ns() > deadline)
@@ -223,7 +174,7 @@ static int check_selection(const struct recording *r, struct error *err)
 		bool found = false;
 
 		strbuf_reset(&names);
-		list_for_each(n, &discover_targets(r->discover)->targets) {
+		list_for_each(n, &discover_targets(r->pipeline.discover)->targets) {
 			const struct target *t = list_entry(n, struct target, in_table);
 
 			if (t->verdict != TARGET_PROFILED || t->gone)
@@ -249,16 +200,10 @@ static void tell_start(const struct recording *r)
 
 static int record(struct recording *r, struct error *err)
 {
-	r->collect.profiler = r->profiler;
-	r->collect.symbolizer = r->symbolizer;
-	r->collect.attribution = &r->attribution;
-	r->collect.sample_rate = r->config.ebpf.sample_rate;
-	r->collect.comm = r->config.ebpf.comm;
-	int e = profiler_start(r->profiler, err);
+	int e = pipeline_start(&r->pipeline, err);
 
 	if (e < 0)
 		return e;
-	collect_start(&r->collect);
 	r->start_ns = clock_monotonic_ns();
 	if (!r->progress)
 		tell_start(r);
@@ -289,8 +234,6 @@ static int run(struct recording *r, struct error *err)
 
 	if (e < 0)
 		return e;
-	attribution_init(&r->attribution, discover_targets(r->discover));
-	r->attribution.profiler = r->profiler;
 	e = find_containers(r, err);
 	if (e < 0)
 		return e;
@@ -301,20 +244,14 @@ static int run(struct recording *r, struct error *err)
 	if (e < 0)
 		return e;
 	record_output_begin(&r->output, &r->total, clock_monotonic_ns() - r->start_ns);
-	collect_flush(&r->collect, on_profile, r);
-	return record_output_finish(&r->output, &r->collect.quality, err);
+	collect_flush(&r->pipeline.collect, on_profile, r);
+	return record_output_finish(&r->output, &r->pipeline.collect.quality, err);
 }
 
 static void recording_release(struct recording *r)
 {
-	collect_release(&r->collect);
 	record_output_release(&r->output);
-	discover_free(r->discover);
-	attribution_release(&r->attribution);
-	profiler_free(r->profiler);
-	symbolizer_free(r->symbolizer);
-	if (r->http)
-		http_free(r->http);
+	pipeline_release(&r->pipeline);
 	loop_free(r->loop);
 	config_release(&r->config);
 	free(r->only.values);
@@ -418,8 +355,6 @@ int cmd_record(int argc, char **argv)
 		free(r.only.values);
 		return (int)outcome;
 	}
-	attribution_init(&r.attribution, NULL);
-	collect_init(&r.collect);
 	int code = execute(&r, &args);
 
 	recording_release(&r);
