@@ -29,6 +29,7 @@
 
 struct judgement {
 	uint64_t leaf, root;
+	uint32_t generation; /* of the verdicts that `unknown` rests on */
 	enum verdict verdict;
 	bool unknown; /* to be reported */
 };
@@ -95,6 +96,7 @@ static __noinline int judge_anew(struct cgroup *cgroup, uint64_t hierarchy, stru
 		bpf_map_update_elem(&judged, &j->leaf, &fresh, BPF_ANY);
 	j->root = fresh.root;
 	j->verdict = fresh.verdict;
+	j->generation = fresh.generation;
 	return 0;
 }
 
@@ -113,10 +115,13 @@ static __always_inline void judge(struct cgroup *cgroup, uint64_t hierarchy, str
 	j->verdict = entry->verdict;
 }
 
-/* Once it was reported: pending, and not reported again. */
+/*
+ * Once it was reported: pending, and not reported again. The answer may have been given already; then
+ * the generation is an older one, and the next tick looks again.
+ */
 static __always_inline void mark_asked(const struct judgement *j)
 {
-	struct cgroup_entry entry = {.generation = generation, .verdict = VERDICT_PENDING};
+	struct cgroup_entry entry = {.generation = j->generation, .verdict = VERDICT_PENDING};
 
 	if (j->unknown)
 		bpf_map_update_elem(&judged, &j->leaf, &entry, BPF_ANY);

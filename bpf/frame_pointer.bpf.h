@@ -126,13 +126,12 @@ static __always_inline void walk_frame_pointers(struct stack_record *rec, struct
 	const struct user_regs *regs, const bool helper)
 {
 	struct walk_args args = {.rec = rec, .walk = walk};
-	uint64_t caller = 0;
+	uint64_t caller;
 
 	push_user(rec, regs->ip);
 	if (regs->compat)
 		return;
-	if (regs->exact)
-		caller = caller_beside_frame(regs);
+	caller = caller_beside_frame(regs);
 	if (plausible_code(caller))
 		push_user(rec, caller);
 	walk->fp = regs->fp;

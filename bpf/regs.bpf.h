@@ -71,24 +71,54 @@ static __always_inline uint64_t code_address(uint64_t ip)
 	return ip;
 }
 
+#define PUSH_MOV 0xe5894855 /* push %rbp; mov %rsp,%rbp */
+#define MOV      0xe58948 /* mov %rsp,%rbp */
+#define ENDBR64  0xfa1e0ff3
+#define RET      0xc3
+#define REPZ_RET 0xc3f3
+/* A system call's result compared with the errors, in two halves; the second ends with the jump. */
+#define CMP_4096 0xf0003d48
+#define CMP_4095 0xf0013d48
+#define JA       0x77ffff
+#define JAE      0x73ffff
+#define JBE      0x76ffff
+
+/* Whether the code after a system call is that of a stub without a frame. */
+static __always_inline bool in_stub(const uint32_t code[3])
+{
+	uint32_t jump = code[1] & 0xffffff;
+
+	/* libc's: either the error path, or ret. */
+	if ((code[0] == CMP_4096 && jump == JA) || (code[0] == CMP_4095 && jump == JAE))
+		return (code[2] & 0xff) == RET;
+	/* Go's, which are written without frames. */
+	return code[0] == CMP_4095 && jump == JBE;
+}
+
+/* Whether the code to be executed is that of a function without a frame yet, or any more. */
+static __always_inline bool outside_frame(const uint32_t code[3])
+{
+	if (code[0] == PUSH_MOV || (code[0] == ENDBR64 && code[1] == PUSH_MOV))
+		return true;
+	if ((code[0] & 0xff) == RET || (code[0] & 0xffff) == REPZ_RET)
+		return true;
+	return in_stub(code);
+}
+
 /*
- * The caller's address if `ip` stands where the frame pointer does not lead to it: at the function's
- * first instructions, or at its ret. Only byte patterns that leave no doubt; 0 otherwise.
+ * The caller's address if `ip` stands where the frame pointer does not lead to it, being already or
+ * still the caller's own. Told by patterns that leave no doubt; 0 otherwise.
  */
 static __always_inline uint64_t caller_beside_frame(const struct user_regs *regs)
 {
-	const uint32_t push_mov = 0xe5894855; /* push %rbp; mov %rsp,%rbp */
-	const uint32_t mov = 0xe58948;
-	const uint32_t endbr64 = 0xfa1e0ff3;
 	uint64_t slot = regs->sp, caller = 0;
-	uint32_t code[2];
+	uint32_t code[3];
 
 	if (bpf_probe_read_user(code, sizeof(code), (const void *)regs->ip))
 		return 0;
-	if ((code[0] & 0xffffff) == mov)
+	if ((code[0] & 0xffffff) == MOV)
 		slot += sizeof(uint64_t);
-	else if (code[0] != push_mov && !(code[0] == endbr64 && code[1] == push_mov) &&
-		(code[0] & 0xff) != 0xc3 && (code[0] & 0xffff) != 0xc3f3)
+	else if (!outside_frame(code))
 		return 0;
 	bpf_probe_read_user(&caller, sizeof(caller), (const void *)slot);
 	return caller;

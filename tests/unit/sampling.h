@@ -38,6 +38,7 @@ static inline bool in_test_machine(void)
 /* What a spinning child tells its parent, in shared memory. */
 struct chain_addresses {
 	uint64_t into_middle, into_outer, into_main; /* return addresses, leaf first */
+	void (*work)(void); /* what the innermost function of the chain is */
 	volatile uint64_t laps;
 	volatile int stop;
 };
@@ -60,7 +61,7 @@ static __attribute__((noinline)) void middle(void)
 {
 	KEEP_FRAME();
 	shared->into_outer = (uint64_t)(uintptr_t)__builtin_return_address(0);
-	spin();
+	shared->work();
 	__asm__ volatile("");
 }
 
@@ -85,6 +86,7 @@ struct fixture {
 	uint64_t handed, of_watched, with_chain, in_kept, by_pid;
 	struct profiler_sample last; /* of the watched; its addresses are gone */
 	cgroup_key kept;
+	void (*work)(void); /* instead of spin(), in start_spinner()'s child */
 	const char *also; /* a second cgroup that start_spinner() enters */
 };
 
@@ -234,6 +236,7 @@ static inline void enter(const char *cgroup)
 static inline pid_t start_spinner(struct fixture *f, const char *cgroup)
 {
 	shared->stop = 0;
+	shared->work = f->work ? f->work : spin;
 	pid_t pid = fork();
 
 	ck_assert_int_ge(pid, 0);

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the frame pointer walker finds where frame pointers alone do not lead: in system calls, on a
+ * signal handler's own stack; and beside the kernel's own walker.
+ */
+#include <dlfcn.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "sampling.h"
+
+#define FRAMES_KEPT 32
+
+/* The sample of the watched process with the most ticks, of those that `wanted` accepts. */
+struct best {
+	uint32_t pid;
+	bool (*wanted)(const struct profiler_sample *s);
+	uint64_t count, all;
+	size_t user_count, kernel_count;
+	uint64_t user_ips[FRAMES_KEPT];
+};
+
+static void keep_best(void *ctx, const struct profiler_sample *s)
+{
+	struct best *b = ctx;
+
+	if (s->process.pid != b->pid || !b->wanted(s))
+		return;
+	b->all += s->count;
+	if (s->count <= b->count)
+		return;
+	b->count = s->count;
+	b->kernel_count = s->kernel_count;
+	b->user_count = MIN(s->user_count, (size_t)FRAMES_KEPT);
+	memcpy(b->user_ips, s->user_ips, b->user_count * sizeof(b->user_ips[0]));
+}
+
+static struct best best_of(struct fixture *f, bool (*wanted)(const struct profiler_sample *s))
+{
+	struct best best = {.pid = f->watched, .wanted = wanted};
+	struct profiler_tally tally;
+	struct error err = {0};
+
+	turn_for(f, NSEC_PER_SEC);
+	ck_assert_int_eq(profiler_round(f->profiler, keep_best, &best, &tally, &err), 0);
+	return best;
+}
+
+static bool in_kernel(const struct profiler_sample *s)
+{
+	return s->kernel_count > 0;
+}
+
+static bool in_user_space(const struct profiler_sample *s)
+{
+	return s->kernel_count == 0;
+}
+
+#if defined(__x86_64__)
+
+#define CHUNK (1 << 20)
+
+/* Two of libc's kinds of stubs; in both the kernel has something to do. */
+static __attribute__((noinline)) void read_zeros(void)
+{
+	static char buffer[CHUNK];
+	int fd = open("/dev/zero", O_RDONLY);
+
+	KEEP_FRAME();
+	shared->into_middle = (uint64_t)(uintptr_t)__builtin_return_address(0);
+	while (!shared->stop)
+		shared->laps += (uint64_t)read(fd, buffer, sizeof(buffer));
+	close(fd);
+}
+
+static __attribute__((noinline)) void touch_pages(void)
+{
+	char *p = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	KEEP_FRAME();
+	shared->into_middle = (uint64_t)(uintptr_t)__builtin_return_address(0);
+	while (!shared->stop)
+		shared->laps += (uint64_t)(madvise(p, CHUNK, MADV_POPULATE_WRITE) +
+			madvise(p, CHUNK, MADV_DONTNEED));
+}
+
+/* The sanitizers put functions of their own between us and libc. */
+#if defined(__SANITIZE_ADDRESS__)
+#define STUBS 1
+#else
+#define STUBS 2
+#endif
+static void (*const into_stubs[])(void) = {touch_pages, read_zeros};
+
+START_TEST(the_caller_of_a_system_call_is_found_though_libc_has_no_frame)
+{
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	f.work = into_stubs[_i];
+	pid_t pid = start_spinner(&f, NULL);
+
+	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
+	struct best best = best_of(&f, in_kernel);
+	uint64_t start = (uint64_t)(uintptr_t)f.work;
+
+	stop_spinner(pid);
+	ck_assert_uint_ge(best.user_count, 4);
+	/* the stub, the work, middle, outer, ... */
+	ck_assert_uint_gt(best.user_ips[1], start);
+	ck_assert_uint_lt(best.user_ips[1], start + 1024);
+	ck_assert_uint_eq(best.user_ips[2], shared->into_middle);
+	ck_assert_uint_eq(best.user_ips[3], shared->into_outer);
+	teardown(&f);
+}
+END_TEST
+#endif
+
+static void spin_in_handler(int signo)
+{
+	(void)signo;
+	KEEP_FRAME();
+	while (!shared->stop)
+		shared->laps++;
+}
+
+static __attribute__((noinline)) void spin_on_another_stack(void)
+{
+	const size_t size = 1 << 16;
+	stack_t stack = {.ss_sp = xmalloc(size), .ss_size = size};
+	struct sigaction action = {.sa_handler = spin_in_handler, .sa_flags = SA_ONSTACK};
+	struct itimerval soon = {.it_value.tv_usec = 1000};
+
+	KEEP_FRAME();
+	shared->into_middle = (uint64_t)(uintptr_t)__builtin_return_address(0);
+	sigaltstack(&stack, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	while (!shared->stop)
+		shared->laps++;
+}
+
+START_TEST(a_signal_handler_on_its_own_stack_leads_back_to_what_it_interrupted)
+{
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	f.work = spin_on_another_stack;
+	pid_t pid = start_spinner(&f, NULL);
+
+	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
+	spell(&f); /* before the signal, perhaps */
+	spell(&f);
+	stop_spinner(pid);
+	ck_assert_uint_ge(f.of_watched, SOME);
+	ck_assert_uint_ge(f.with_chain * 100, f.of_watched * 90);
+	teardown(&f);
+}
+END_TEST
+
+/* The longest user call chain that perf itself samples of a process in some time. */
+static size_t perf_chain(pid_t pid, uint64_t *ips, size_t max, struct fixture *f)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE), size = 64 * page;
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.freq = 1,
+		.sample_freq = RATE,
+		.sample_type = PERF_SAMPLE_CALLCHAIN,
+		.exclude_callchain_kernel = 1,
+		.exclude_kernel = 1,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	struct perf_event_mmap_page *ring =
+		mmap(NULL, page + size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	size_t longest = 0;
+
+	ck_assert_ptr_ne(ring, MAP_FAILED);
+	turn_for(f, NSEC_PER_SEC / 4);
+	uint64_t head = __atomic_load_n(&ring->data_head, __ATOMIC_ACQUIRE);
+
+	ck_assert_uint_lt(head, size); /* it has not wrapped */
+	for (uint64_t at = 0; at < head;) {
+		const struct perf_event_header *h = (const void *)((const char *)ring + page + at);
+		const uint64_t *chain = (const uint64_t *)(const void *)(h + 1);
+
+		/* chain[0]: how many follow; the first of them says that these are user space's. */
+		if (h->type == PERF_RECORD_SAMPLE && chain[0] > longest && chain[0] - 1 <= max) {
+			longest = chain[0] - 1;
+			memcpy(ips, chain + 2, longest * sizeof(*ips));
+		}
+		at += h->size;
+	}
+	munmap(ring, page + size);
+	close(fd);
+	return longest;
+}
+
+START_TEST(it_finds_what_the_kernels_own_walker_finds)
+{
+	struct fixture f;
+	uint64_t ips[FRAMES_KEPT];
+
+	if (!setup(&f))
+		return;
+	pid_t pid = start_spinner(&f, NULL);
+
+	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
+	size_t count = perf_chain(pid, ips, ARRAY_SIZE(ips), &f);
+	struct best best = best_of(&f, in_user_space);
+
+	stop_spinner(pid);
+	ck_assert_uint_ge(count, 4);
+	ck_assert_uint_ge(best.user_count, 4);
+	/* All but the leaf, which moves in its loop. */
+	for (size_t i = 1; i < count && i < best.user_count; i++)
+		ck_assert_uint_eq(best.user_ips[i], ips[i]);
+	/* Where libc or check have no frame pointers, the kernel may go on with what is no code. */
+	for (size_t i = best.user_count; i < count; i++)
+		ck_assert_int_eq(dladdr((const void *)(uintptr_t)ips[i], &(Dl_info){0}), 0);
+	teardown(&f);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("profiler_stacks");
+	TCase *tcase = tcase_create("profiler_stacks");
+
+	tcase_set_timeout(tcase, UNIT_TIMEOUT_S);
+#if defined(__x86_64__)
+	tcase_add_loop_test(tcase, the_caller_of_a_system_call_is_found_though_libc_has_no_frame, 0,
+		STUBS);
+#endif
+	tcase_add_test(tcase, a_signal_handler_on_its_own_stack_leads_back_to_what_it_interrupted);
+	tcase_add_test(tcase, it_finds_what_the_kernels_own_walker_finds);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
