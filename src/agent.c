@@ -29,7 +29,7 @@
 #include "startup.h"
 
 #define DEFAULT_CONFIG "/etc/dockprof/dockprof.yml"
-#define FIRST_ROUND_NS (700 * NSEC_PER_MSEC)
+#define FIRST_ROUND_NS (500 * NSEC_PER_MSEC)
 #define EARLY_GAP_NS   (3 * NSEC_PER_SEC)
 /* Docker sends SIGKILL 10 s after SIGTERM; we are to be gone in 5. */
 #define DRAIN_NS       (4 * NSEC_PER_SEC)
