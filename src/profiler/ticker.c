@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * cpu-clock is a software event on a high-resolution timer: it exists on every machine and in every
- * VM, and ticks on idle CPUs too, so a CPU without ticks is one whose event is dead. The kernel
- * detaches an event when its CPU goes offline and does not bring it back.
+ * VM, and ticks on idle CPUs too (if late, in some VMs), so a CPU without any ticks is most likely one
+ * whose event is dead: the kernel detaches an event when its CPU goes offline and does not bring it
+ * back. A new event in its place does no harm in any case.
  *
  * CPUs start one after the other, a fraction of the period apart: in step they would all write into the
  * ring buffer at the same instant.
