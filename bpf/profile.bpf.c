@@ -28,7 +28,7 @@ const volatile uint32_t self_pid;
 const volatile bool kernel_stacks = true;
 const volatile bool user_stacks = true;
 const volatile bool kernel_walks_user; /* this kernel's bpf_probe_read_user() is not safe to use */
-const volatile int v1_controller = -1; /* enum cgroup_subsys_id of vmlinux.h; -1: no v1 hierarchy */
+const volatile uint32_t v1_controller = V1_NONE;
 const volatile uint64_t hash_seed[2];
 const volatile uint64_t wakeup_bytes = 1;
 
@@ -144,17 +144,17 @@ static __always_inline void read_process(struct task_struct *task, struct proces
 static __always_inline int v1_index(void)
 {
 	switch (v1_controller) {
-	case cpu_cgrp_id:
+	case V1_CPU:
 		return SUBSYS_INDEX(cpu_cgrp_id);
-	case cpuacct_cgrp_id:
+	case V1_CPUACCT:
 		return SUBSYS_INDEX(cpuacct_cgrp_id);
-	case memory_cgrp_id:
+	case V1_MEMORY:
 		return SUBSYS_INDEX(memory_cgrp_id);
-	case devices_cgrp_id:
+	case V1_DEVICES:
 		return SUBSYS_INDEX(devices_cgrp_id);
-	case freezer_cgrp_id:
+	case V1_FREEZER:
 		return SUBSYS_INDEX(freezer_cgrp_id);
-	case pids_cgrp_id:
+	case V1_PIDS:
 		return SUBSYS_INDEX(pids_cgrp_id);
 	}
 	return -1;

@@ -12,6 +12,18 @@
 #define CHAIN_NAME_SIZE 128 /* a container id has 64 digits, "docker-" and ".scope" around it 77 */
 #define CGROUP_V1_BIT   (1ULL << 63) /* in keys of the v1 hierarchy; kernfs ids stay far below */
 
+/* The controller whose v1 hierarchy is followed. */
+enum v1_controller {
+	V1_NONE,
+	V1_CPUACCT,
+	V1_CPU,
+	V1_MEMORY,
+	V1_DEVICES,
+	V1_FREEZER,
+	V1_PIDS,
+	V1_COUNT,
+};
+
 /* Same as struct process_id of src/proc/. */
 struct process_key {
 	uint32_t pid;

@@ -75,7 +75,7 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
-/* Values differ between kernels (they depend on its configuration) and are relocated as well. */
+/* Values differ between kernels, depending on their configuration, and are relocated as well. */
 enum cgroup_subsys_id {
 	cpu_cgrp_id,
 	cpuacct_cgrp_id,

@@ -26,20 +26,23 @@
 #define INITIAL_PID_NS  0xEFFFFFFCu /* PROC_PID_INIT_INO, fixed since Linux 3.8 */
 #define GRANT           "in the compose file: `privileged: true`, or `cap_add: [BPF, PERFMON, SYS_PTRACE]`"
 
+#define VERSION(a, b, c) ((unsigned)(a) << 16 | (unsigned)(b) << 8 | (unsigned)(c))
+
 static unsigned version_number(const unsigned v[3])
 {
-	return v[0] << 16 | (v[1] & 0xff) << 8 | (v[2] & 0xff);
+	return VERSION(v[0], MIN(v[1], 255u), MIN(v[2], 255u));
 }
 
-#define VERSION(a, b, c) ((unsigned)(a) << 16 | (b) << 8 | (c))
-
-bool kernel_release_parse(const char *release, unsigned ret_version[3])
+bool kernel_version_parse(const char *release, const char *version, unsigned ret_version[3])
 {
-	ret_version[2] = 0;
-	int n = sscanf(release, "%u.%u.%u", &ret_version[0], &ret_version[1], &ret_version[2]);
+	const char *debian = strstr(version, " Debian ");
 
-	ret_version[2] = MIN(ret_version[2], 255u);
-	return n >= 2;
+	if (debian &&
+		sscanf(debian, " Debian %u.%u.%u", &ret_version[0], &ret_version[1],
+			&ret_version[2]) == 3)
+		return true;
+	ret_version[2] = 0;
+	return sscanf(release, "%u.%u.%u", &ret_version[0], &ret_version[1], &ret_version[2]) >= 2;
 }
 
 bool kernel_probe_read_may_hang(const unsigned version[3])
@@ -57,7 +60,7 @@ int environment_check(const char *sys, struct error *err)
 	struct utsname uts;
 	unsigned version[3];
 
-	if (uname(&uts) == 0 && kernel_release_parse(uts.release, version) &&
+	if (uname(&uts) == 0 && kernel_version_parse(uts.release, uts.version, version) &&
 		version_number(version) < VERSION(5, 10, 0))
 		return error_set(err, -ENOSYS,
 			"this kernel is %s; sampling with BPF needs Linux 5.10 or newer",

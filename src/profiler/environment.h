@@ -7,8 +7,12 @@
 
 #include "base/error.h"
 
-/* The kernel's release, "6.1.0-13-amd64", as numbers. False where it is not of that form. */
-bool kernel_release_parse(const char *release, unsigned ret_version[3]);
+/*
+ * The kernel's version from what uname(2) tells: release "6.1.55", or where that hides the stable
+ * number, as in Debian's "6.1.0-13-amd64", version "#1 SMP Debian 6.1.55-1 (2023-09-29)". False where
+ * the release is of another form.
+ */
+bool kernel_version_parse(const char *release, const char *version, unsigned ret_version[3]);
 
 /*
  * Kernels whose bpf_probe_read_user() may dead-lock in an interrupt (5.19 to 6.3.9 unless fixed by a

@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "bpf/profile.h"
 #include "proc/cgroups.h"
 #include "profile.skel.h"
 #include "profiler/environment.h"
@@ -30,16 +31,16 @@
 #define RING_PER_CPU      (128 << 10) /* at 97 Hz: 2 s of the longest stacks, 10 s of common ones */
 #define RING_MIN          (512 << 10)
 #define RING_MAX          (16 << 20)
+#define LRU_PER_CPU       256 /* each CPU takes free elements in lots of 128 */
+#define LRU_MIN           4096
+#define LRU_MAX           65536
 #define DEFAULT_RATE      97
 #define VERIFIER_LOG_SIZE (1 << 20) /* untouched, so costing nothing, unless loading fails */
 
-/*
- * Controllers for which container engines make cgroups on v1, the most common first; as an index, the
- * values of enum cgroup_subsys_id in bpf/vmlinux.h, given beside.
- */
-static const char *const v1_controllers[] = {"cpuacct", "cpu", "memory", "devices", "freezer",
-	"pids"};
-static const int v1_controller_ids[] = {1, 0, 2, 3, 4, 5};
+/* Controllers for which container engines make cgroups on v1, the most common first. */
+static const char *const v1_names[] = {"cpuacct", "cpu", "memory", "devices", "freezer", "pids"};
+
+_Static_assert(ARRAY_SIZE(v1_names) == V1_COUNT - 1, "in the order of enum v1_controller");
 
 static int print_to_log(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -69,6 +70,7 @@ static void size_maps(struct profile_bpf *skel, const struct profiler_options *o
 	uint64_t cpus = (uint64_t)MAX(libbpf_num_possible_cpus(), 1);
 	uint32_t counts = power_of_two(cpus * rate * SECONDS_COVERED, COUNTS_MIN, COUNTS_MAX);
 	uint32_t ring = power_of_two(cpus * RING_PER_CPU * rate / DEFAULT_RATE, RING_MIN, RING_MAX);
+	uint32_t lru = power_of_two(cpus * LRU_PER_CPU, LRU_MIN, LRU_MAX);
 
 	if (options->max_stacks)
 		counts = options->max_stacks;
@@ -77,6 +79,9 @@ static void size_maps(struct profile_bpf *skel, const struct profiler_options *o
 	bpf_map__set_max_entries(skel->maps.counts_0, counts);
 	bpf_map__set_max_entries(skel->maps.counts_1, counts);
 	bpf_map__set_max_entries(skel->maps.stacks, ring);
+	bpf_map__set_max_entries(skel->maps.verdicts, lru);
+	bpf_map__set_max_entries(skel->maps.judged, lru);
+	bpf_map__set_max_entries(skel->maps.processes, lru);
 	skel->rodata->wakeup_bytes = ring / 4;
 }
 
@@ -85,14 +90,14 @@ static bool kernel_walks_user(void)
 	struct utsname uts;
 	unsigned version[3];
 
-	return uname(&uts) == 0 && kernel_release_parse(uts.release, version) &&
+	return uname(&uts) == 0 && kernel_version_parse(uts.release, uts.version, version) &&
 		kernel_probe_read_may_hang(version);
 }
 
 static int configure(struct profile_bpf *skel, const struct profiler_options *options)
 {
 	uint64_t seed[2];
-	int v1 = cgroups_read_v1(options->proc, v1_controllers, ARRAY_SIZE(v1_controllers));
+	int v1 = cgroups_read_v1(options->proc, v1_names, ARRAY_SIZE(v1_names));
 
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return -errno;
@@ -102,7 +107,7 @@ static int configure(struct profile_bpf *skel, const struct profiler_options *op
 	skel->rodata->kernel_stacks = options->kernel_stacks;
 	skel->rodata->user_stacks = options->user_stacks;
 	skel->rodata->kernel_walks_user = kernel_walks_user();
-	skel->rodata->v1_controller = v1 < 0 ? -1 : v1_controller_ids[v1];
+	skel->rodata->v1_controller = v1 < 0 ? V1_NONE : V1_CPUACCT + (uint32_t)v1;
 	size_maps(skel, options);
 	return 0;
 }

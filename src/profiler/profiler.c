@@ -284,6 +284,7 @@ int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct
 	uint64_t missing = 0;
 	int r;
 
+	*ret_tally = (struct profiler_tally){0};
 	p->epoch = !old;
 	p->start_ns = tally.end_ns;
 	r = interval_flip(p->skel, p->epoch);

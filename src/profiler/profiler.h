@@ -104,7 +104,7 @@ struct profiler_tally {
 extern const char *const profiler_loss_names[LOSS_COUNT];
 
 /*
- * Loads the BPF object and opens one event per online CPU, not yet enabled. On failure err says what
+ * Loads the BPF object and opens one event per online CPU, not yet enabled. `ops` is kept. On failure err says what
  * the machine or the container lacks, with the compose line that grants it; -EPERM, -ENOSYS, -ENOENT
  * mean "environment" (exit code 3).
  */
@@ -127,7 +127,8 @@ int profiler_set_pid(struct profiler *p, uint32_t pid, bool record);
 
 /*
  * Ends the interval and hands each of its stacks to on_sample. The next interval has begun before the
- * first callback, without a gap. Opens events on CPUs that came online. 0 or -errno.
+ * first callback, without a gap. Opens events on CPUs that came online; where only that fails, all
+ * else is done. 0 or -errno; ticks is 0 where the interval is lost.
  */
 int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct profiler_sample *),
 	void *ctx, struct profiler_tally *ret_tally, struct error *err);

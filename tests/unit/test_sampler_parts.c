@@ -256,34 +256,36 @@ END_TEST
 START_TEST(kernels_with_the_probe_read_dead_lock_are_known)
 {
 	const struct {
-		const char *release;
+		const char *release, *version;
 		bool hangs;
 	} cases[] = {
-		{"5.10.0-28-amd64", false},
-		{"5.15.167", false},
-		{"5.18.19", false},
-		{"5.19.0-50-generic", true},
-		{"6.0.12", true},
-		{"6.1.35", true},
-		{"6.1.36", false},
-		{"6.1.192-cloud-amd64", false},
-		{"6.1.300", false},
-		{"6.2.0-39-generic", true},
-		{"6.3.9", true},
-		{"6.3.10", false},
-		{"6.18.44-fc-v669", false},
+		{"5.10.0-28-amd64", "#1 SMP", false},
+		{"5.15.167", "#1 SMP", false},
+		{"5.18.19", "#1 SMP", false},
+		{"5.19.0-50-generic", "#1 SMP", true},
+		{"6.0.12", "#1 SMP", true},
+		{"6.1.35", "#1 SMP", true},
+		{"6.1.36", "#1 SMP", false},
+		{"6.1.0-9-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1 (2023-05-08)", true},
+		{"6.1.0-10-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.37-1 (2023-07-03)", false},
+		{"6.1.192-cloud-amd64", "#1 SMP", false},
+		{"6.1.300", "#1 SMP", false},
+		{"6.2.0-39-generic", "#1 SMP", true},
+		{"6.3.9", "#1 SMP", true},
+		{"6.3.10", "#1 SMP", false},
+		{"6.18.44-fc-v669", "#1 SMP", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		unsigned version[3];
 
-		ck_assert(kernel_release_parse(cases[i].release, version));
+		ck_assert(kernel_version_parse(cases[i].release, cases[i].version, version));
 		ck_assert_msg(kernel_probe_read_may_hang(version) == cases[i].hangs, "%s",
 			cases[i].release);
 	}
 	unsigned version[3];
 
-	ck_assert(!kernel_release_parse("linux", version));
+	ck_assert(!kernel_version_parse("linux", "#1", version));
 }
 END_TEST
 
