@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A sample of a container that no source has told of yet is not thrown away: a container may run for
- * some milliseconds before the Engine's event arrives. It is carried over and judged again one round
- * later; if still nobody knows it, it is another engine's (filtered), or ours is out of reach (unknown).
- * The copies are bounded.
+ * some milliseconds before the Engine's event arrives, and longer where the Engine is restarting. It is
+ * carried over and judged again after the next round. If then all sources are in reach and nobody knows
+ * it, it is another engine's (filtered); while one is out of reach it waits on, some rounds, and counts
+ * as unknown in the end. The copies are bounded.
  */
 #include "collect.h"
 
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
+#define MAX_ROUNDS  8 /* two minutes at the usual interval: an Engine's restart */
 #define MAX_CARRIED 4096 /* stacks; 2 KiB each at most, 8 MiB in the worst case */
 
 struct profile {
@@ -24,6 +26,7 @@ struct profile {
 
 struct carried {
 	struct list_node node;
+	unsigned rounds; /* that it has waited */
 	struct profiler_sample sample;
 	uint64_t ips[]; /* kernel, then user */
 };
@@ -120,6 +123,14 @@ static void add(struct collect *c, const struct profiler_sample *s, struct targe
 	c->tally->exported += s->count;
 }
 
+/* Takes over k. */
+static void wait_on(struct collect *c, struct carried *k)
+{
+	list_append(&c->carrying, &k->node);
+	c->carried_count++;
+	c->tally->carried_out += k->sample.count;
+}
+
 static void carry(struct collect *c, const struct profiler_sample *s)
 {
 	size_t count = s->kernel_count + s->user_count;
@@ -130,56 +141,57 @@ static void carry(struct collect *c, const struct profiler_sample *s)
 	}
 	struct carried *k = xmalloc(sizeof(*k) + count * sizeof(uint64_t));
 
+	k->rounds = 0;
 	k->sample = *s;
 	k->sample.kernel_ips = k->ips;
 	k->sample.user_ips = k->ips + s->kernel_count;
 	memcpy(k->ips, s->kernel_ips, s->kernel_count * sizeof(uint64_t));
 	memcpy(k->ips + s->kernel_count, s->user_ips, s->user_count * sizeof(uint64_t));
-	list_append(&c->carrying, &k->node);
-	c->carried_count++;
-	c->tally->carried_out += s->count;
+	wait_on(c, k);
 }
 
-enum chance { FIRST_CHANCE, LAST_CHANCE_COMPLETE, LAST_CHANCE };
-
-static void take(struct collect *c, const struct profiler_sample *s, enum chance chance)
+/* Charges the sample or filters it; false where its container is not known. */
+static bool settle(struct collect *c, const struct profiler_sample *s)
 {
 	struct target *t;
 
 	switch (attribution_of(c->attribution, s, &t)) {
 	case ATTRIBUTED:
 		add(c, s, t);
-		break;
+		return true;
 	case ATTRIBUTED_DROPPED:
 		c->tally->filtered += s->count;
-		break;
+		return true;
 	case ATTRIBUTED_UNKNOWN:
-		if (chance == FIRST_CHANCE)
-			carry(c, s);
-		else if (chance == LAST_CHANCE)
-			c->tally->unknown += s->count;
-		else
-			c->tally->filtered += s->count;
 		break;
 	}
+	return false;
 }
 
 static void on_sample(void *ctx, const struct profiler_sample *s)
 {
-	take(ctx, s, FIRST_CHANCE);
+	if (!settle(ctx, s))
+		carry(ctx, s);
 }
 
 static void take_carried(struct collect *c, bool complete)
 {
+	c->carried_count = 0;
 	list_for_each_safe(n, &c->carried) {
 		struct carried *k = list_entry(n, struct carried, node);
+		uint64_t count = k->sample.count;
 
-		c->tally->carried_in += k->sample.count;
-		take(c, &k->sample, complete ? LAST_CHANCE_COMPLETE : LAST_CHANCE);
+		c->tally->carried_in += count;
 		list_remove(n);
-		free(k);
+		if (settle(c, &k->sample)) {
+			free(k);
+		} else if (!complete && ++k->rounds < MAX_ROUNDS) {
+			wait_on(c, k);
+		} else {
+			*(complete ? &c->tally->filtered : &c->tally->unknown) += count;
+			free(k);
+		}
 	}
-	c->carried_count = 0;
 }
 
 static void move_all(struct list_node *from, struct list_node *to)

@@ -60,7 +60,7 @@ void collect_start(struct collect *c);
 
 /*
  * Drains one interval into the profiles of the targets. complete: all sources have told what they know,
- * so a container still unknown after a round is another engine's and counts as filtered.
+ * so a container still unknown after a round is another engine's and counts as filtered; else it waits.
  */
 int collect_round(struct collect *c, bool complete, struct collect_tally *ret, struct error *err);
 

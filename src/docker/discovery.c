@@ -30,7 +30,8 @@
 #include "loop/backoff.h"
 
 #define BACKOFF_MIN_NS (100 * NSEC_PER_MSEC)
-#define BACKOFF_MAX_NS (10 * NSEC_PER_SEC)
+#define BACKOFF_MAX_NS                                                                             \
+	(2 * NSEC_PER_SEC) /* a try costs next to nothing; a container may be waiting */
 /* Connected for so long, the peer is taken for a healthy one. */
 #define HEALTHY_NS     (10 * NSEC_PER_SEC)
 /* Events that belong together come within this. */

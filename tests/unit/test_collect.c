@@ -192,16 +192,38 @@ START_TEST(samples_wait_one_round_for_a_container_nobody_has_told_of)
 }
 END_TEST
 
-START_TEST(samples_of_a_container_that_stays_unknown_are_counted)
+START_TEST(samples_wait_longer_while_a_source_is_out_of_reach)
 {
 	struct collect_tally t;
 
 	cgroup(1, ID_A);
 	sample(1, 5);
-	ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
-	ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
+		assert_exact(&t);
+		ck_assert_uint_eq(t.carried_out, 5);
+	}
+	container(ID_A, TARGET_PROFILED);
+	attribution_changed(&a, ID_A);
+	ck_assert_int_eq(collect_round(&c, true, &t, NULL), 0);
 	assert_exact(&t);
-	ck_assert_uint_eq(t.unknown, 5);
+	ck_assert_uint_eq(t.exported, 5);
+}
+END_TEST
+
+START_TEST(samples_of_a_container_that_stays_unknown_are_counted)
+{
+	struct collect_tally t;
+	uint64_t unknown = 0;
+
+	cgroup(1, ID_A);
+	sample(1, 5);
+	for (int i = 0; i < 20; i++) {
+		ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
+		assert_exact(&t);
+		unknown += t.unknown;
+	}
+	ck_assert_uint_eq(unknown, 5);
 	collect_flush(&c, on_profile, NULL);
 	ck_assert_uint_eq(flushed_profiles, 0);
 }
@@ -239,6 +261,7 @@ END_TEST
 
 UNIT_MAIN_FIXTURE("collect", setup, teardown, every_tick_goes_somewhere,
 	samples_wait_one_round_for_a_container_nobody_has_told_of,
+	samples_wait_longer_while_a_source_is_out_of_reach,
 	samples_of_a_container_that_stays_unknown_are_counted,
 	samples_of_another_engines_container_are_filtered,
 	profiles_stay_open_over_rounds_until_they_are_flushed)
