@@ -160,9 +160,9 @@ START_TEST(a_cgroup_without_container_is_filtered_until_one_appears_above_it)
 
 	if (!setup_nest(&f, &n, _i))
 		return;
+	ck_assert_int_eq(profiler_set_cgroup(f.profiler, n.inner_key, CGROUP_HOST), 0);
 	pid_t pid = start_spinner(&f, n.inner);
 
-	ck_assert_int_eq(profiler_set_cgroup(f.profiler, n.inner_key, CGROUP_HOST), 0);
 	round_of(&f);
 	spell(&f);
 	ck_assert_uint_eq(f.of_watched, 0);
