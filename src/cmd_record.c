@@ -17,14 +17,14 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "commands.h"
+#include "first_look.h"
 #include "options.h"
 #include "pipeline.h"
 #include "record_output.h"
 #include "startup.h"
 
-#define PATIENCE_NS (5 * NSEC_PER_SEC) /* for an engine to answer */
-#define ROUND_NS    (NSEC_PER_SEC / 2)
-#define MAX_LENGTH  (24 * 3600 * NSEC_PER_SEC)
+#define ROUND_NS   (NSEC_PER_SEC / 2)
+#define MAX_LENGTH (24 * 3600 * NSEC_PER_SEC)
 
 struct recording {
 	struct record_output output;
@@ -38,7 +38,7 @@ struct recording {
 	struct loop_timer round_timer;
 	int64_t start_ns;
 	bool interrupted, progress;
-	struct error trouble;
+	struct first_look first;
 };
 
 static bool selected(const struct recording *r, const struct target *t)
@@ -54,36 +54,6 @@ static bool selected(const struct recording *r, const struct target *t)
 	}
 	return false;
 }
-
-static void on_target(void *ctx, const struct target *t, bool news)
-{
-	(void)ctx;
-	(void)t;
-	(void)news;
-}
-
-static void on_engine(void *ctx, const struct docker_discovery *d, enum docker_connection state,
-	const struct error *err)
-{
-	struct recording *r = ctx;
-
-	if (state == DOCKER_CONNECTED || !err)
-		return;
-	r->trouble = *err;
-	error_prefix(&r->trouble, "%s", docker_discovery_host(d));
-}
-
-static void on_notice(void *ctx, const char *where, const struct error *err)
-{
-	(void)ctx;
-	fprintf(stderr, "dockprof: %s: %s\n", where, err->message);
-}
-
-static const struct discover_ops discover_ops = {
-	.target = on_target,
-	.engine = on_engine,
-	.notice = on_notice,
-};
 
 static void show_progress(const struct recording *r)
 {
@@ -144,24 +114,19 @@ static int open_rooms(struct recording *r, struct error *err)
 	if (e == 0)
 		e = loop_watch_signals(r->loop, &r->signals, signals);
 	if (e == 0)
-		e = pipeline_init(&r->pipeline, r->loop, &r->config.ebpf, &discover_ops, r, err);
+		e = pipeline_init(&r->pipeline, r->loop, &r->config.ebpf, &first_look_ops,
+			&r->first, err);
 	return e;
 }
 
 /* Sampling starts when the engines have told of their containers, so that the length is exact. */
 static int find_containers(struct recording *r, struct error *err)
 {
-	int64_t deadline = clock_monotonic_ns() + PATIENCE_NS;
 	int e = pipeline_apply(&r->pipeline, &r->config, err);
 
-	while (e == 0 && !discover_complete(r->pipeline.discover) && !r->interrupted) {
-		if (r->trouble.code)
-			return error_set(err, r->trouble.code, "%s", r->trouble.message);
-		if (clock_monotonic_ns() > deadline)
-			return error_set(err, -ETIMEDOUT, "no engine answered within 5 s");
-		e = loop_turn(r->loop, PATIENCE_NS);
-	}
-	return e;
+	return e < 0
+		? e
+		: first_look_wait(&r->first, r->loop, r->pipeline.discover, &r->interrupted, err);
 }
 
 /* Names on the command line that nothing answers to are a mistake, said with what there is. */

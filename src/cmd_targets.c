@@ -1,57 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One look at the engines: what is there, and what the rules make of it. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "commands.h"
 #include "discover.h"
+#include "first_look.h"
 #include "options.h"
 #include "startup.h"
-
-#define PATIENCE_NS (5 * NSEC_PER_SEC)
 
 struct look {
 	struct loop *loop;
 	struct http *http;
 	struct discover *discover;
 	struct config config;
-	struct error trouble; /* why an engine cannot be reached, the latest */
-};
-
-static void on_target(void *ctx, const struct target *t, bool news)
-{
-	(void)ctx;
-	(void)t;
-	(void)news;
-}
-
-static void on_engine(void *ctx, const struct docker_discovery *d, enum docker_connection state,
-	const struct error *err)
-{
-	struct look *l = ctx;
-
-	if (state == DOCKER_CONNECTED || !err)
-		return;
-	l->trouble = *err;
-	error_prefix(&l->trouble, "%s", docker_discovery_host(d));
-}
-
-static void on_notice(void *ctx, const char *where, const struct error *err)
-{
-	(void)ctx;
-	fprintf(stderr, "dockprof: %s: %s\n", where, err->message);
-}
-
-static const struct discover_ops ops = {
-	.target = on_target,
-	.engine = on_engine,
-	.notice = on_notice,
+	struct first_look first;
 };
 
 static void look_release(struct look *l)
@@ -63,25 +28,18 @@ static void look_release(struct look *l)
 	config_release(&l->config);
 }
 
-/* Until every engine has told of its containers, or one cannot be reached. */
 static int look_around(struct look *l, struct error *err)
 {
-	int64_t deadline = clock_monotonic_ns() + PATIENCE_NS;
 	int r = loop_new(&l->loop);
 
 	if (r == 0)
 		r = http_new(l->loop, &l->http, err);
 	if (r == 0)
-		r = discover_new(l->loop, l->http, &ops, l, &l->discover);
+		r = discover_new(l->loop, l->http, &first_look_ops, &l->first, &l->discover);
 	if (r == 0)
 		r = discover_apply(l->discover, &l->config, err);
-	while (r == 0 && !discover_complete(l->discover) && !l->trouble.code) {
-		if (clock_monotonic_ns() > deadline)
-			return error_set(err, -ETIMEDOUT, "no engine answered within 5 s");
-		r = loop_turn(l->loop, PATIENCE_NS);
-	}
-	if (l->trouble.code)
-		return error_set(err, l->trouble.code, "%s", l->trouble.message);
+	if (r == 0)
+		r = first_look_wait(&l->first, l->loop, l->discover, NULL, err);
 	return r;
 }
 
