@@ -34,6 +34,44 @@ struct judgement {
 	bool unknown; /* to be reported */
 };
 
+#define SUBSYS_INDEX(name)                                                                         \
+	(bpf_core_enum_value_exists(enum cgroup_subsys_id, name)                                   \
+			? bpf_core_enum_value(enum cgroup_subsys_id, name)                         \
+			: -1)
+
+static __always_inline int v1_index(void)
+{
+	switch (v1_controller) {
+	case V1_CPU:
+		return SUBSYS_INDEX(cpu_cgrp_id);
+	case V1_CPUACCT:
+		return SUBSYS_INDEX(cpuacct_cgrp_id);
+	case V1_MEMORY:
+		return SUBSYS_INDEX(memory_cgrp_id);
+	case V1_DEVICES:
+		return SUBSYS_INDEX(devices_cgrp_id);
+	case V1_FREEZER:
+		return SUBSYS_INDEX(freezer_cgrp_id);
+	case V1_PIDS:
+		return SUBSYS_INDEX(pids_cgrp_id);
+	}
+	return -1;
+}
+
+/* NULL where no v1 hierarchy is followed. */
+static __always_inline struct cgroup *v1_cgroup(struct css_set *set)
+{
+	struct cgroup_subsys_state *css = NULL;
+	int index = v1_index();
+
+	if (index < 0)
+		return NULL;
+	bpf_probe_read_kernel(&css, sizeof(css),
+		(void *)__builtin_preserve_access_index(&set->subsys) +
+			(unsigned int)index * sizeof(css));
+	return css ? BPF_CORE_READ(css, cgroup) : NULL;
+}
+
 static __always_inline uint64_t cgroup_key(struct cgroup *cgroup, uint64_t hierarchy)
 {
 	if (!cgroup || BPF_CORE_READ(cgroup, level) == 0)

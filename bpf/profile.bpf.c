@@ -2,12 +2,15 @@
 /*
  * The tick: what was this CPU doing just now?
  *
- *	tick -> idle? -> whose cgroup? -> kernel stack + user stack -> hash -> count[epoch][hash]++
- *	             '-> filtered     '-> first sight: event              '-> first sight: record -> ring
+ *	tick -> idle? -> whose cgroup? -> kernel stack + user stack -> hash -> seen? -> count[epoch][hash]++
+ *	             '-> filtered     '-> first sight: event                    |       '-> once: record -> ring
+ *	                                                                        '-> no: record -> ring
  *
- * A stack travels to user space once per interval and is counted here. There are two epochs: user space
- * flips `epoch`, waits until no program uses the old one, and reads the old one's counts at leisure. A
- * program reads `epoch` once, so a tick is wholly in one of them.
+ * Most stacks of a busy program differ in their innermost address, and are met once: such a one goes to
+ * user space as it is. One that was met before goes there once per interval, and is counted here.
+ *
+ * There are two epochs: user space flips `epoch`, waits until no program uses the old one, and reads the
+ * old one's counts at leisure. A program reads `epoch` once, so a tick is wholly in one of them.
  *
  * Accounting: each tick ends in exactly one field of struct tally beside `ticks`. What finds no room is
  * counted all the same, so that the sums hold whatever happens.
@@ -36,7 +39,11 @@ const volatile uint64_t wakeup_bytes = 1;
 volatile uint32_t epoch;
 volatile uint32_t generation; /* of the verdicts; changes after each change of them */
 volatile uint32_t forgotten_generation; /* what was asked before this one is to be asked again */
+volatile uint32_t
+	processes_generation; /* changes after `known_processes` and `interp_processes` have */
+volatile bool any_interp; /* whether it is worth looking into `interp_processes` */
 volatile bool any_pids; /* whether it is worth looking into `pids` */
+volatile uint32_t interval; /* its number, never 0 */
 
 struct counts {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -56,13 +63,6 @@ struct {
 } counts SEC(".maps") = {
 	.values = {&counts_0, &counts_1},
 };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, uint32_t);
-	__type(value, struct tally);
-} tallies SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -103,29 +103,11 @@ struct {
 	__type(value, struct process_key);
 } processes SEC(".maps");
 
-#include "cgroup.bpf.h"
-#include "frame_pointer.bpf.h"
+#include "cpu.bpf.h"
+#include "stack_hash.h"
+#include "unwind.bpf.h"
 
-/* Where a task is in the two hierarchies. */
-struct place {
-	struct cgroup *v2, *v1;
-	struct judgement j2, j1;
-};
-
-/* Too large for the stack of 512 bytes; and what is here, the verifier does not follow by value. */
-struct scratch {
-	struct stack_record record;
-	struct place place;
-	struct walk walk;
-	struct cgroup_event event;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, uint32_t);
-	__type(value, struct scratch);
-} scratches SEC(".maps");
+#include "interp.bpf.h"
 
 static __always_inline void read_process(struct task_struct *task, struct process_key *process)
 {
@@ -136,48 +118,10 @@ static __always_inline void read_process(struct task_struct *task, struct proces
 	process->start_ns = BPF_CORE_READ(leader, start_boottime);
 }
 
-#define SUBSYS_INDEX(name)                                                                         \
-	(bpf_core_enum_value_exists(enum cgroup_subsys_id, name)                                   \
-			? bpf_core_enum_value(enum cgroup_subsys_id, name)                         \
-			: -1)
-
-static __always_inline int v1_index(void)
+static __noinline int report_cgroups(struct cpu_state *cpu, struct task_struct *task)
 {
-	switch (v1_controller) {
-	case V1_CPU:
-		return SUBSYS_INDEX(cpu_cgrp_id);
-	case V1_CPUACCT:
-		return SUBSYS_INDEX(cpuacct_cgrp_id);
-	case V1_MEMORY:
-		return SUBSYS_INDEX(memory_cgrp_id);
-	case V1_DEVICES:
-		return SUBSYS_INDEX(devices_cgrp_id);
-	case V1_FREEZER:
-		return SUBSYS_INDEX(freezer_cgrp_id);
-	case V1_PIDS:
-		return SUBSYS_INDEX(pids_cgrp_id);
-	}
-	return -1;
-}
-
-/* NULL where no v1 hierarchy is followed. */
-static __always_inline struct cgroup *v1_cgroup(struct css_set *set)
-{
-	struct cgroup_subsys_state *css = NULL;
-	int index = v1_index();
-
-	if (index < 0)
-		return NULL;
-	bpf_probe_read_kernel(&css, sizeof(css),
-		(void *)__builtin_preserve_access_index(&set->subsys) +
-			(unsigned int)index * sizeof(css));
-	return css ? BPF_CORE_READ(css, cgroup) : NULL;
-}
-
-static __noinline int report_cgroups(struct scratch *scratch, struct task_struct *task)
-{
-	const struct place *place = &scratch->place;
-	struct cgroup_event *event = &scratch->event;
+	const struct place *place = &cpu->place;
+	struct cgroup_event *event = &cpu->event;
 	uint32_t levels;
 
 	event->head.kind = EVENT_CGROUP_SEEN;
@@ -196,12 +140,12 @@ static __noinline int report_cgroups(struct scratch *scratch, struct task_struct
 	return 0;
 }
 
-/* Whether to record the tick, and for whom: sets rec->cgroup. A container in either hierarchy wins. */
-static __always_inline bool wanted(struct scratch *scratch, struct task_struct *task)
+/* Whether cgroups say to record the tick, and for whom: sets rec->cgroup. A container in either hierarchy wins. */
+static __noinline int judge_cgroups(struct cpu_state *cpu, struct task_struct *task,
+	struct css_set *set)
 {
-	struct stack_record *rec = &scratch->record;
-	struct place *place = &scratch->place;
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct stack_record *rec = &cpu->record;
+	struct place *place = &cpu->place;
 	bool pending2, pending1;
 
 	place->v2 = BPF_CORE_READ(set, dfl_cgrp);
@@ -209,7 +153,7 @@ static __always_inline bool wanted(struct scratch *scratch, struct task_struct *
 	judge(place->v2, 0, &place->j2);
 	judge(place->v1, CGROUP_V1_BIT, &place->j1);
 	if (place->j2.unknown || place->j1.unknown)
-		report_cgroups(scratch, task);
+		report_cgroups(cpu, task);
 	if (place->j2.root || place->j1.root) {
 		const struct judgement *j = place->j2.root ? &place->j2 : &place->j1;
 
@@ -228,6 +172,69 @@ static __always_inline bool wanted_by_pid(uint32_t pid)
 	return any_pids && bpf_map_lookup_elem(&pids, &pid);
 }
 
+/* Whether what user space says of the task's cgroups is its last word. */
+static __always_inline bool is_settled(const struct place *place)
+{
+	return place->j2.root || place->j1.root ||
+		(place->j2.verdict != VERDICT_PENDING && place->j1.verdict != VERDICT_PENDING);
+}
+
+/* Fills the task's entry. It is kept for other ticks where that does not depend on an answer. */
+static __noinline int judge_task(struct cpu_state *cpu, struct task_struct *task,
+	struct css_set *set)
+{
+	struct recent_task *r = task_of(cpu);
+	uint32_t pid = cpu->record.process.pid, now = generation;
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	bool settled = true;
+
+	r->by_pid = pid != self_pid && wanted_by_pid(pid);
+	r->keep = r->by_pid;
+	if (!r->by_pid && pid != self_pid) {
+		r->keep = judge_cgroups(cpu, task, set);
+		settled = is_settled(&cpu->place);
+	}
+	r->task = (uint64_t)task;
+	r->set = (uint64_t)set;
+	r->leader = (uint64_t)leader;
+	r->cgroup = cpu->record.cgroup;
+	r->start_ns = BPF_CORE_READ(leader, start_boottime);
+	r->tid = cpu->record.tid;
+	r->generation = now;
+	r->interval = settled ? interval : 0;
+	r->processes_generation = processes_generation - 1; /* so the process is looked up */
+	return 0;
+}
+
+static __always_inline bool is_recent(const struct recent_task *r, const struct task_struct *task,
+	const struct css_set *set, uint32_t tid)
+{
+	return r->task == (uint64_t)task && r->set == (uint64_t)set && r->tid == tid &&
+		r->generation == generation && r->interval == interval;
+}
+
+/* Whether the tick is recorded; and if so, for whom. */
+static __always_inline bool wanted(struct cpu_state *cpu, struct task_struct *task)
+{
+	struct stack_record *rec = &cpu->record;
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	const struct task_struct *leader;
+	struct recent_task *r;
+
+	cpu->task = rec->tid;
+	r = task_of(cpu);
+	if (!is_recent(r, task, set, rec->tid))
+		judge_task(cpu, task, set);
+	if (!r->keep)
+		return false;
+	leader = (const struct task_struct *)r->leader;
+	rec->cgroup = r->cgroup;
+	rec->flags = r->by_pid ? STACK_BY_PID : 0;
+	rec->process.exec_id = (uint32_t)BPF_CORE_READ(leader, self_exec_id);
+	rec->process.start_ns = r->start_ns;
+	return true;
+}
+
 static __noinline int report_process(const struct process_key *process)
 {
 	const struct process_key *seen = bpf_map_lookup_elem(&processes, &process->pid);
@@ -235,77 +242,130 @@ static __noinline int report_process(const struct process_key *process)
 
 	if (seen && seen->exec_id == process->exec_id && seen->start_ns == process->start_ns)
 		return 0;
+	event.time_ns = bpf_ktime_get_boot_ns();
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_FORCE_WAKEUP) == 0)
 		bpf_map_update_elem(&processes, &process->pid, process, BPF_ANY);
+	return 0;
+}
+
+/* What user space has told of the process; which is told of it, if it is new. */
+static __noinline int look_up_process(struct cpu_state *cpu)
+{
+	struct recent_task *r = task_of(cpu);
+	const struct process_key *id = &cpu->record.process;
+	uint32_t now = processes_generation;
+	const struct known_process *known = bpf_map_lookup_elem(&known_processes, &id->pid);
+
+	r->known = known && known->id.exec_id == id->exec_id && known->id.start_ns == id->start_ns;
+	r->mappings = r->known ? known->mappings : 0;
+	r->mapping_count = r->known ? known->mapping_count : 0;
+	r->serial = r->known ? known->serial : 0;
+	r->quiet = r->known ? known->quiet : 0;
+	read_interp_process(id, &r->interp);
+	r->exec_id = id->exec_id;
+	r->processes_generation = now;
+	report_process(id);
 	return 0;
 }
 
 static __always_inline void read_kernel_stack(struct bpf_perf_event_data *ctx,
 	struct stack_record *rec)
 {
-	long size = bpf_get_stack(ctx, rec->ips, FRAMES_MAX * sizeof(rec->ips[0]), 0);
+	uint32_t at = rec->interp_count;
+	long size;
 
+	if (at > INTERP_WORDS_MAX)
+		return;
+	size = bpf_get_stack(ctx, &rec->ips[at], KERNEL_FRAMES_MAX * sizeof(rec->ips[0]), 0);
 	if (size <= 0)
 		return;
-	rec->kernel_count = (uint8_t)((uint64_t)size / sizeof(rec->ips[0]));
-	if (rec->kernel_count == FRAMES_MAX)
+	rec->kernel_count = (uint16_t)((uint64_t)size / sizeof(rec->ips[0]));
+	if (rec->kernel_count == KERNEL_FRAMES_MAX)
 		rec->flags |= STACK_KERNEL_TRUNCATED;
 }
 
-static __always_inline void read_user_stack(struct bpf_perf_event_data *ctx,
-	struct task_struct *task, struct scratch *scratch, const bool loop_helper)
+/* The kernel's own walk, by frame pointers alone. */
+static __always_inline void read_user_stack_of_kernel(struct bpf_perf_event_data *ctx,
+	struct stack_record *rec)
 {
-	struct stack_record *rec = &scratch->record;
-	struct user_regs regs = {};
-	uint32_t at = rec->kernel_count;
+	uint32_t at = (uint32_t)rec->interp_count + rec->kernel_count;
 	long size;
 
-	if (at > FRAMES_MAX || !user_regs_read(ctx, task, &regs))
+	if (at > INTERP_WORDS_MAX + KERNEL_FRAMES_MAX)
 		return;
-	if (regs.exact)
-		rec->flags |= STACK_LEAF_EXACT;
-	if (!kernel_walks_user) {
-		walk_frame_pointers(rec, &scratch->walk, &regs, loop_helper);
-		return;
-	}
-	size = bpf_get_stack(ctx, &rec->ips[at], FRAMES_MAX * sizeof(rec->ips[0]),
+	size = bpf_get_stack(ctx, &rec->ips[at], KERNEL_FRAMES_MAX * sizeof(rec->ips[0]),
 		BPF_F_USER_STACK);
 	if (size > 0)
-		rec->user_count = (uint8_t)((uint64_t)size / sizeof(rec->ips[0]));
-	if (rec->user_count == FRAMES_MAX)
-		rec->flags |= STACK_USER_TRUNCATED;
+		rec->user_count = (uint16_t)((uint64_t)size / sizeof(rec->ips[0]));
+	rec->user_end =
+		rec->user_count == KERNEL_FRAMES_MAX ? UNWIND_END_TRUNCATED : UNWIND_END_UNTOLD;
 }
 
-/* Two independent lanes of multiply and shift over what makes a stack; see struct stack_key. */
-static __always_inline void hash_record(struct stack_record *rec)
+static __always_inline void begin_walk(struct cpu_state *cpu)
 {
-	const uint64_t *words = (const uint64_t *)&rec->process;
-	const uint32_t fixed = (STACK_RECORD_HEAD - offsetof(struct stack_record, process)) / 8;
-	uint32_t count = fixed + rec->kernel_count + rec->user_count;
-	uint64_t a = hash_seed[0], b = hash_seed[1];
+	const struct recent_task *r = task_of(cpu);
+	struct unwind_state *s = &cpu->walk;
 
-#pragma clang loop unroll(disable)
-	for (uint32_t i = 0; i < fixed + 2 * FRAMES_MAX; i++) {
-		if (i >= count)
-			break;
-		a = (a ^ words[i]) * 0x9fb21c651e98df25ULL;
-		a ^= a >> 32;
-		b = (b + words[i]) * 0xd6e8feb86659fd93ULL;
-		b ^= b >> 29;
+	cpu->serial = r->serial;
+	cpu->window.size = 0;
+	s->leaf_known = 1;
+	s->jumps = 0;
+	s->frames = 0;
+	walk_begin(s, r->mappings, r->mapping_count);
+}
+
+/* Whether there is a stack to walk, which is then begun. */
+static __always_inline bool begin_user_stack(struct bpf_perf_event_data *ctx,
+	struct task_struct *task, struct cpu_state *cpu)
+{
+	struct stack_record *rec = &cpu->record;
+	struct unwind_env env = {.cpu = cpu};
+
+	rec->user_end = UNWIND_END_NO_USER;
+	if (!user_stacks || !user_regs_read(ctx, task, &cpu->user, &cpu->walk))
+		return false;
+	if (cpu->walk.exact)
+		rec->flags |= STACK_LEAF_EXACT;
+	if (kernel_walks_user) {
+		read_user_stack_of_kernel(ctx, rec);
+		return false;
 	}
-	a *= 0x94d049bb133111ebULL;
-	rec->key.hash = a ^ (a >> 31);
-	rec->key.hash_low = (uint32_t)(b >> 32);
-	rec->key.pid = rec->process.pid;
+	if (cpu->user.compat) {
+		walk_push(&env, cpu->walk.ip);
+		rec->user_end = UNWIND_END_COMPAT;
+		return false;
+	}
+	begin_walk(cpu);
+	return true;
+}
+
+/*
+ * Whether user space can walk the stack where we cannot: the process, its mapping or the tables are not
+ * known yet. It learns of them by this, as by a page fault.
+ */
+static __always_inline bool is_for_user_space(struct cpu_state *cpu)
+{
+	if (cpu->walk.result == UNWIND_END_NO_MAPPING)
+		return task_of(cpu)->quiet != interval && cpu->walk.mapping_count;
+	return cpu->walk.result == UNWIND_END_NOT_LOADED;
+}
+
+/* Leaves the rest of the tick to user space. False where there is no room for that. */
+static __always_inline bool hand_over_walk(struct cpu_state *cpu, struct tally *tally)
+{
+	if (!send_snapshot(&cpu->record, &cpu->walk))
+		return false;
+	tally->uncounted++;
+	return true;
 }
 
 /* User space comes for the ring at the end of the interval; it is woken earlier where need be. */
 static __always_inline bool send_record(struct stack_record *rec)
 {
-	uint32_t addresses = (uint32_t)rec->kernel_count + rec->user_count;
+	uint32_t addresses = (uint32_t)rec->interp_count + rec->kernel_count + rec->user_count;
 	uint64_t flags = BPF_RB_NO_WAKEUP;
 
-	if (addresses > 2 * FRAMES_MAX)
+	if (addresses > WORDS_MAX)
 		return false;
 	if (bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) >= wakeup_bytes)
 		flags = BPF_RB_FORCE_WAKEUP;
@@ -314,22 +374,16 @@ static __always_inline bool send_record(struct stack_record *rec)
 }
 
 /* A record that found no room is tried again with the next tick that has the same stack. */
-static __always_inline void count_record(struct stack_record *rec, uint32_t now,
-	struct tally *tally)
+static __noinline int count_record(struct stack_record *rec, uint32_t now, struct tally *tally)
 {
+	struct stack_count *count = NULL;
 	void *map = bpf_map_lookup_elem(&counts, &now);
-	struct stack_count *count;
 
-	if (!map) {
-		tally->lost_full++;
-		return;
-	}
-	count = bpf_map_lookup_elem(map, &rec->key);
-	if (!count) {
+	if (map)
+		count = bpf_map_lookup_elem(map, &rec->key);
+	if (map && !count) {
 		struct stack_count first = {};
 
-		/* A new image's first tick cannot have a known stack. */
-		report_process(&rec->process);
 		bpf_map_update_elem(map, &rec->key, &first, BPF_NOEXIST);
 		count = bpf_map_lookup_elem(map, &rec->key);
 	}
@@ -344,74 +398,169 @@ static __always_inline void count_record(struct stack_record *rec, uint32_t now,
 	} else {
 		tally->lost_full++;
 	}
+	return 0;
 }
 
-static __always_inline void reset_record(struct stack_record *rec, uint32_t now, uint32_t tid)
+/* Whether this CPU has met the stack lately. It may say so of one that it has not. */
+static __always_inline bool is_seen(struct cpu_state *cpu)
 {
-	rec->tid = tid;
+	uint64_t hash = cpu->record.key.hash;
+	uint32_t *seen = &cpu->seen[hash & (SEEN_STACKS - 1)];
+	bool known = *seen == hash >> 32;
+
+	*seen = (uint32_t)(hash >> 32);
+	return known;
+}
+
+static __always_inline void reset_record(struct stack_record *rec, uint32_t now, uint64_t pid_tgid)
+{
+	rec->tid = (uint32_t)pid_tgid;
+	rec->process.pid = pid_tgid >> 32;
 	rec->epoch = (uint8_t)now;
+	rec->counted = 0;
 	rec->cgroup = 0;
 	rec->cgroup_v1 = 0;
 	rec->flags = 0;
 	rec->kernel_count = 0;
 	rec->user_count = 0;
+	rec->interp_count = 0;
 	bpf_get_current_comm(rec->comm, sizeof(rec->comm));
 }
 
-static __always_inline int tick(struct bpf_perf_event_data *ctx, const bool loop_helper)
+/* Everything is known about the tick but the user stack. False where it is not to be recorded. */
+static __always_inline bool begin_tick(struct bpf_perf_event_data *ctx, struct cpu_state *cpu,
+	struct tally *tally, const bool loop_helper)
 {
-	uint32_t now = epoch & 1, zero = 0;
-	struct tally *tally = bpf_map_lookup_elem(&tallies, &now);
-	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	uint64_t pid_tgid = bpf_get_current_pid_tgid();
-	uint32_t pid = (uint32_t)(pid_tgid >> 32);
-	struct task_struct *task;
-	struct stack_record *rec;
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct stack_record *rec = &cpu->record;
 
-	if (!tally || !scratch)
-		return 0;
 	tally->ticks++;
 	if (pid_tgid == 0) {
 		tally->idle++;
-		return 0;
+		return false;
 	}
-	if (pid == self_pid) {
+	reset_record(rec, cpu->epoch, pid_tgid);
+	if (!wanted(cpu, task)) {
 		tally->filtered++;
-		return 0;
+		return false;
 	}
-	task = (struct task_struct *)bpf_get_current_task();
-	rec = &scratch->record;
-	reset_record(rec, now, (uint32_t)pid_tgid);
-	if (wanted_by_pid(pid)) {
-		rec->flags |= STACK_BY_PID;
-	} else if (!wanted(scratch, task)) {
-		tally->filtered++;
-		return 0;
-	}
-	read_process(task, &rec->process);
 	if (!rec->process.start_ns) {
 		tally->lost_task++;
-		return 0;
+		return false;
 	}
+	if (task_of(cpu)->processes_generation != processes_generation ||
+		task_of(cpu)->exec_id != rec->process.exec_id)
+		look_up_process(cpu);
+	if (user_stacks)
+		read_interp_frames(&task_of(cpu)->interp, rec, task, loop_helper);
 	if (kernel_stacks && !interrupted_user(ctx))
 		read_kernel_stack(ctx, rec);
-	if (user_stacks)
-		read_user_stack(ctx, task, scratch, loop_helper);
-	hash_record(rec);
-	count_record(rec, now, tally);
+	return true;
+}
+
+/* Not static: so the verifier follows its loop once, and not once for each way that leads here. */
+__noinline int hash_record(void)
+{
+	struct cpu_state *cpu = this_cpu();
+
+	if (cpu)
+		stack_hash(&cpu->record, hash_seed[0], hash_seed[1]);
 	return 0;
 }
 
-/* Two builds of the same; user space loads the first that the kernel can. */
+static __always_inline void end_tick(struct cpu_state *cpu, struct tally *tally)
+{
+	struct stack_record *rec = &cpu->record;
+
+	hash_record();
+	if (is_seen(cpu) || !send_record(rec))
+		count_record(rec, cpu->epoch, tally);
+	else
+		tally->uncounted++;
+}
+
+static __always_inline void end_walk(struct cpu_state *cpu, struct tally *tally)
+{
+	struct unwind_env env = {.cpu = cpu};
+
+	if (cpu->walk.result == UNWIND_GOING)
+		cpu->walk.result = UNWIND_END_TRUNCATED;
+	if (task_of(cpu)->known && is_for_user_space(cpu) && hand_over_walk(cpu, tally))
+		return;
+	walk_push_last(&env, &cpu->walk);
+	cpu->record.user_end = (uint8_t)cpu->walk.result;
+	end_tick(cpu, tally);
+}
+
+/* All of a tick but the walk. NULL where it has ended with that; else where it is to be counted. */
+static __always_inline struct tally *walk_is_next(struct bpf_perf_event_data *ctx,
+	struct cpu_state *cpu, const bool loop_helper)
+{
+	uint32_t now = epoch & 1;
+	struct tally *tally = &cpu->tally[now];
+
+	cpu->epoch = now;
+	if (!begin_tick(ctx, cpu, tally, loop_helper))
+		return NULL;
+	if (!begin_user_stack(ctx, (struct task_struct *)bpf_get_current_task(), cpu)) {
+		end_tick(cpu, tally);
+		return NULL;
+	}
+	return task_of(cpu)->known || !hand_over_walk(cpu, tally) ? tally : NULL;
+}
+
+/* Two builds of the same; user space loads the one that the kernel can run. */
 SEC("perf_event")
 int profile(struct bpf_perf_event_data *ctx)
 {
-	return tick(ctx, true);
+	struct cpu_state *cpu = this_cpu();
+	struct tally *tally = cpu ? walk_is_next(ctx, cpu, true) : NULL;
+
+	if (!tally)
+		return 0;
+	bpf_loop(USER_FRAMES_MAX / FRAMES_PER_CALL + 1, walk_some, &cpu, 0);
+	end_walk(cpu, tally);
+	return 0;
 }
 
 /* Before 5.17, without bpf_loop(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(uint32_t));
+	__uint(value_size, sizeof(uint32_t));
+} walk_on SEC(".maps");
+
 SEC("perf_event")
 int profile_plain(struct bpf_perf_event_data *ctx)
 {
-	return tick(ctx, false);
+	struct cpu_state *cpu = this_cpu();
+	struct tally *tally = cpu ? walk_is_next(ctx, cpu, false) : NULL;
+
+	if (!tally)
+		return 0;
+	bpf_tail_call(ctx, &walk_on, 0);
+	end_walk(cpu, tally);
+	return 0;
+}
+
+SEC("perf_event")
+int walk_plain(struct bpf_perf_event_data *ctx)
+{
+	struct cpu_state *cpu = this_cpu();
+
+	if (!cpu)
+		return 0;
+	struct unwind_env env = {.cpu = cpu};
+	struct tally *tally = &cpu->tally[cpu->epoch & 1];
+	bool going = true;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; going && i < FRAMES_PER_TAIL_CALL; i++)
+		going = !walk_frame(&env, &cpu->walk);
+	if (going)
+		bpf_tail_call(ctx, &walk_on, 0);
+	end_walk(cpu, tally);
+	return 0;
 }

@@ -15,6 +15,7 @@
 
 typedef __u8 uint8_t;
 typedef __u16 uint16_t;
+typedef __s16 int16_t;
 typedef __u32 uint32_t;
 typedef __s32 int32_t;
 typedef __u64 uint64_t;
@@ -45,7 +46,20 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct thread_struct {
+	struct {
+		unsigned long tp_value;
+	} uw;
+};
+#endif
+
 struct task_struct {
+	struct thread_struct thread;
 	void *stack;
 	unsigned int flags;
 	struct mm_struct *mm;

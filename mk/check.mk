@@ -2,7 +2,7 @@
 # make check: everything that must be green, one stage after the other, and one line that counts it.
 
 # Each is a target of its own, runs from a clean tree, and ends with "NAME: N passed, N failed".
-CHECK_STAGES = check-gcc check-clang check-style check-layers check-checks check-unit check-sanitize \
+CHECK_STAGES = check-gcc check-clang check-style check-layers check-checks check-unit check-sanitize check-delivery \
 	$(if $(wildcard mk/fuzz.mk),check-fuzz) check-install check-e2e
 
 .PHONY: check check-gcc check-clang check-checks check-sanitize check-e2e
@@ -23,3 +23,7 @@ check-sanitize: ## unit tests with the address and undefined behaviour sanitizer
 
 check-e2e: $(BUILD)/dockprof ## end to end on real Docker engines; E2E='NAME...' picks tests
 	$(Q)DOCKPROF=$(abspath $(BUILD)/dockprof) tests/lib/run-e2e $(E2E)
+
+.PHONY: check-debugdata
+check-debugdata: $(BUILD)/dockprof ## names from .gnu_debugdata of real files, out of a wheel from PyPI
+	$(Q)tests/lib/check-debugdata $(BUILD)/dockprof .cache/debugdata

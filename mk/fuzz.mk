@@ -33,13 +33,15 @@ $(FUZZER_PRESENT):
 fuzz-seeds: $(FUZZER_PRESENT)
 	$(Q)if [ "$$(cat $<)" = yes ]; then \
 		$(MAKE) --no-print-directory fuzz-library && \
-		$(MAKE) --no-print-directory $(FUZZ_TARGETS) $(FUZZ_BUILD)/seeds/elf/done; \
+		$(MAKE) --no-print-directory $(FUZZ_TARGETS) $(FUZZ_BUILD)/seeds/elf/done \
+			$(FUZZ_BUILD)/seeds/debugdata/done $(FUZZ_BUILD)/seeds/line_table/done \
+			$(FUZZ_BUILD)/seeds/eh_frame/done; \
 	fi
 
 $(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_BUILD)/libdockprof.a
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) -fsanitize=fuzzer,$(FUZZ_FLAGS) \
+	$(Q)$(CLANG) $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) -Itests -fsanitize=fuzzer,$(FUZZ_FLAGS) \
 		-fno-sanitize-recover=all $(ALL_LDFLAGS) -o $@ $< $(FUZZ_BUILD)/libdockprof.a $(LIBS)
 
 # Small programs of several kinds, so that the fuzzer knows what a good file looks like.
@@ -50,4 +52,39 @@ $(FUZZ_BUILD)/seeds/elf/done: tests/fuzz/seed_elf.c
 	$(Q)$(CC) -nostdlib -shared -fPIC -Wl,--build-id=0x0123456789abcdef -o $(@D)/shared $<
 	$(Q)$(CC) -nostdlib -shared -fPIC -s -Wl,--build-id=none -o $(@D)/stripped $<
 	$(Q)$(CC) -m32 -nostdlib -static -fno-pic -o $(@D)/elf32 $< 2>/dev/null || true
+	$(Q)touch $@
+
+# With and without .eh_frame_hdr, with .debug_frame only, without section headers.
+$(FUZZ_BUILD)/seeds/eh_frame/done: tests/fuzz/seed_eh_frame.c
+	$(Q)mkdir -p $(@D)
+	$(Q)case $$(uname -m) in x86_64) \
+		flags='-nostdlib -O2 -fno-stack-protector -Wl,-z,noseparate-code,--build-id=none -s'; \
+		$(CC) $$flags -shared -fPIC -o $(@D)/table $< && \
+		$(CC) $$flags -static -Wl,--no-eh-frame-hdr -o $(@D)/no-table $< && \
+		$(CC) $${flags% -s} -static -g1 -gz=none -fno-asynchronous-unwind-tables -fno-unwind-tables \
+			-Wa,--gdwarf-5 -o $(@D)/debug $< && \
+		cp $(@D)/table $(@D)/no-sections && \
+		printf '\0\0\0\0\0\0\0\0' | dd of=$(@D)/no-sections bs=1 seek=40 conv=notrunc 2>/dev/null;; \
+	esac
+	$(Q)touch $@
+
+# Small programs with a link to a debug file, with .gnu_debugdata, and with a PLT.
+$(FUZZ_BUILD)/seeds/debugdata/done: tests/fuzz/seed_elf.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -nostdlib -shared -fPIC -Wl,--build-id=0x0123456789abcdef -o $(@D)/linked $<
+	$(Q)objcopy --only-keep-debug $(@D)/linked $(@D)/data
+	$(Q)objcopy --strip-all --add-gnu-debuglink=$(@D)/data $(@D)/linked
+	$(Q)xz -kf $(@D)/data
+	$(Q)objcopy --add-section .gnu_debugdata=$(@D)/data.xz $(@D)/linked $(@D)/packed
+	$(Q)echo 'int f(void); int g(void); int g(void) { return f() + 1; }' | \
+		$(CC) -nostdlib -shared -fPIC -x c -o $(@D)/plt -
+	$(Q)rm -f $(@D)/data.xz
+	$(Q)touch $@
+
+# Line programs of each version of DWARF.
+$(FUZZ_BUILD)/seeds/line_table/done: tests/fuzz/seed_elf.c
+	$(Q)mkdir -p $(@D)
+	$(Q)for version in 2 4 5; do \
+		$(CC) -nostdlib -shared -fPIC -gdwarf-$$version -o $(@D)/dwarf-$$version $< || exit 1; \
+	done
 	$(Q)touch $@

@@ -4,6 +4,8 @@
 
 DATADIR ?= $(PREFIX)/share
 COMPLETIONDIR ?= $(DATADIR)/bash-completion/completions
+ZSHDIR ?= $(DATADIR)/zsh/vendor-completions
+FISHDIR ?= $(DATADIR)/fish/vendor_completions.d
 EXAMPLEDIR := $(DATADIR)/doc/dockprof/examples
 CONFIG := $(SYSCONFDIR)/dockprof/dockprof.yml
 INSTALL ?= install
@@ -14,6 +16,8 @@ install: $(BUILD)/dockprof man ## install below DESTDIR and PREFIX
 	$(INSTALL) -D -m 644 $(BUILD)/man/dockprof.1 $(DESTDIR)$(MANDIR)/man1/dockprof.1
 	$(INSTALL) -D -m 644 $(BUILD)/man/dockprof.yml.5 $(DESTDIR)$(MANDIR)/man5/dockprof.yml.5
 	$(INSTALL) -D -m 644 packaging/dockprof.bash $(DESTDIR)$(COMPLETIONDIR)/dockprof
+	$(INSTALL) -D -m 644 packaging/dockprof.zsh $(DESTDIR)$(ZSHDIR)/_dockprof
+	$(INSTALL) -D -m 644 packaging/dockprof.fish $(DESTDIR)$(FISHDIR)/dockprof.fish
 	sed 's,@BINDIR@,$(BINDIR),' packaging/dockprof.service > $(BUILD)/dockprof.service
 	$(INSTALL) -D -m 644 $(BUILD)/dockprof.service $(DESTDIR)$(UNITDIR)/dockprof.service
 	$(INSTALL) -D -m 644 packaging/dockprof.yml $(DESTDIR)$(EXAMPLEDIR)/dockprof.yml
@@ -23,6 +27,7 @@ install: $(BUILD)/dockprof man ## install below DESTDIR and PREFIX
 uninstall: ## remove what install put there, except the configuration
 	rm -f $(DESTDIR)$(BINDIR)/dockprof $(DESTDIR)$(MANDIR)/man1/dockprof.1 \
 		$(DESTDIR)$(MANDIR)/man5/dockprof.yml.5 $(DESTDIR)$(COMPLETIONDIR)/dockprof \
+		$(DESTDIR)$(ZSHDIR)/_dockprof $(DESTDIR)$(FISHDIR)/dockprof.fish \
 		$(DESTDIR)$(UNITDIR)/dockprof.service $(DESTDIR)$(EXAMPLEDIR)/dockprof.yml
 	-rmdir $(DESTDIR)$(EXAMPLEDIR) $(DESTDIR)$(DATADIR)/doc/dockprof 2>/dev/null
 

@@ -3,7 +3,7 @@
 # releases. Minutes, not seconds, so no part of `make check`. Needs qemu-system-x86 and a Debian mirror.
 
 KERNELS ?= 5.10 6.1 6.12
-VM_TESTS := $(BUILD)/tests/test_profiler $(BUILD)/tests/test_profiler_cgroups
+VM_TESTS := $(addprefix $(BUILD)/tests/,test_profiler test_profiler_cgroups test_profiler_stacks)
 
 .PHONY: check-kernels
 check-kernels: $(VM_TESTS) ## the sampler's tests on other kernels, in qemu; KERNELS='5.10 6.1'

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent_control.h"
 #include "agent_log.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -24,9 +25,11 @@
 #include "base/memory.h"
 #include "commands.h"
 #include "config/config.h"
+#include "face.h"
 #include "loop/loop.h"
 #include "pipeline.h"
 #include "startup.h"
+#include "status.h"
 
 #define DEFAULT_CONFIG "/etc/dockprof/dockprof.yml"
 #define FIRST_ROUND_NS (500 * NSEC_PER_MSEC)
@@ -39,7 +42,10 @@ struct agent {
 	struct config config;
 	struct loop *loop;
 	struct pipeline pipeline;
+	struct status *status;
+	struct agent_control control;
 	struct writer *writer;
+	struct face *face;
 	struct writer *old_writer; /* of the configuration before a reload, until it is idle */
 	struct loop_signal signals;
 	struct loop_timer round_timer, early_timer, drain_timer;
@@ -48,7 +54,7 @@ struct agent {
 	bool stopping;
 	int exit_code;
 	struct target_news news;
-	struct log_limit loss_limit, round_error_limit;
+	struct log_limit loss_limit, round_error_limit, trouble_limit;
 };
 
 /* Callbacks of the rooms. */
@@ -80,7 +86,9 @@ static void on_engine(void *ctx, const struct docker_discovery *d, enum docker_c
 
 static void on_notice(void *ctx, const char *where, const struct error *err)
 {
-	(void)ctx;
+	struct agent *a = ctx;
+
+	status_notice(a->status, where, err->message);
 	log_warn("discover", err->message, LOG_STR("source", where));
 }
 
@@ -104,11 +112,9 @@ static const struct writer_ops writer_ops = {.event = on_writer_event};
 static void on_profile(void *ctx, struct target *t, struct pprof *profile)
 {
 	struct agent *a = ctx;
-	struct strbuf bytes cleanup_strbuf = STRBUF_INIT;
 
-	pprof_encode_gzip(profile, &bytes);
-	writer_add(a->writer, &t->labels, bytes.buf, bytes.len,
-		pprof_get_options(profile)->time_ns);
+	writer_add(a->writer, &t->labels, profile);
+	face_profile(a->face, t, profile);
 	pprof_free(profile);
 }
 
@@ -119,12 +125,17 @@ static void round_now(struct agent *a)
 	size_t profiled, other;
 
 	a->last_round_ns = clock_monotonic_ns();
-	if (pipeline_round(&a->pipeline, &tally, &err) < 0 &&
-		log_limit_allow(&a->round_error_limit, 3600 * NSEC_PER_SEC, NULL))
+	int r = pipeline_round(&a->pipeline, &tally, &err);
+
+	if (r < 0 && log_limit_allow(&a->round_error_limit, 3600 * NSEC_PER_SEC, NULL))
 		log_error("profiler", "an interval could not be read whole",
 			LOG_STR("reason", err.message));
+	writer_begin_interval(a->writer);
 	collect_flush(&a->pipeline.collect, on_profile, a);
 	agent_log_round(&tally, &a->loss_limit);
+	status_round(a->status, &tally, a->config.ebpf.sample_rate);
+	agent_log_troubled(a->status, &a->trouble_limit);
+	face_round(a->face, &tally, r == 0);
 	pipeline_forget_gone(&a->pipeline);
 	discover_count(a->pipeline.discover, &profiled, &other);
 	target_news_tell(&a->news, profiled, other);
@@ -140,7 +151,9 @@ static void schedule(struct agent *a)
 	int64_t interval = a->config.ebpf.collect_interval_ns;
 	int64_t now = clock_monotonic_ns();
 
-	/* After a pause (suspend, a slow round) the grid goes on without catching up. */
+	/* After a pause (suspend, a slow round) the grid goes on without catching up; an interval that was
+	 * made shorter counts at once. */
+	a->grid_ns = MIN(a->grid_ns, a->last_round_ns + interval);
 	while (a->grid_ns <= now)
 		a->grid_ns += interval;
 	loop_timer_start_at(&a->round_timer, a->grid_ns);
@@ -199,23 +212,46 @@ static void request_stop(struct agent *a, int exit_code)
 	loop_stop(a->loop);
 }
 
+/* What is left at the end is on disk or lost, and told. */
+static void end_writer(struct agent *a)
+{
+	struct write_stats stats;
+	uint64_t left = 0, lost = 0;
+
+	if (a->old_writer)
+		writer_end(a->old_writer);
+	for (size_t i = 0; i < writer_endpoint_count(a->writer); i++) {
+		writer_stats(a->writer, i, &stats);
+		left += stats.waiting.profiles;
+		lost -= stats.dropped[WRITE_DROP_SHUTDOWN].profiles;
+	}
+	writer_end(a->writer);
+	for (size_t i = 0; i < writer_endpoint_count(a->writer); i++) {
+		writer_stats(a->writer, i, &stats);
+		lost += stats.dropped[WRITE_DROP_SHUTDOWN].profiles;
+	}
+	if (lost)
+		log_warn("export", "stopping with profiles that could not be delivered",
+			LOG_INT("profiles", lost));
+	if (left > lost)
+		log_info("export", "undelivered profiles are on disk, the next run sends them",
+			LOG_INT("profiles", left - lost));
+}
+
+static bool all_idle(const struct agent *a)
+{
+	return writer_idle(a->writer) && (!a->old_writer || writer_idle(a->old_writer));
+}
+
 static void on_drain(struct loop_timer *t)
 {
 	struct agent *a = container_of(t, struct agent, drain_timer);
-	struct write_stats stats;
-	uint64_t left = 0;
 
-	if (!writer_idle(a->writer) && clock_monotonic_ns() - a->last_round_ns < DRAIN_NS) {
+	if (!all_idle(a) && clock_monotonic_ns() - a->last_round_ns < DRAIN_NS) {
 		loop_timer_start(&a->drain_timer, 20 * NSEC_PER_MSEC);
 		return;
 	}
-	for (size_t i = 0; i < writer_endpoint_count(a->writer); i++) {
-		writer_stats(a->writer, i, &stats);
-		left += stats.pending;
-	}
-	if (left)
-		log_warn("export", "stopping with profiles that could not be delivered",
-			LOG_INT("profiles", left));
+	end_writer(a);
 	request_stop(a, EXIT_OK);
 }
 
@@ -231,6 +267,8 @@ static void begin_stop(struct agent *a)
 	loop_timer_stop(&a->round_timer);
 	loop_timer_stop(&a->early_timer);
 	round_now(a);
+	if (a->old_writer)
+		writer_drain(a->old_writer);
 	writer_drain(a->writer);
 	loop_timer_start(&a->drain_timer, 0);
 }
@@ -240,7 +278,8 @@ static void begin_stop(struct agent *a)
 static int replace_writer(struct agent *a, struct config *next, struct error *err)
 {
 	struct writer *w;
-	int r = writer_new(a->loop, a->pipeline.http, &next->write, &writer_ops, a, &w, err);
+	int r = writer_new(a->loop, a->pipeline.http, &next->write, &writer_ops, a, a->writer, &w,
+		err);
 
 	if (r < 0)
 		return r;
@@ -261,44 +300,70 @@ static int apply(struct agent *a, struct config *next, struct error *err)
 		r = pipeline_apply(&a->pipeline, next, err);
 	if (r < 0)
 		return r;
+	status_interrupt(a->status);
 	config_release(&a->config);
 	a->config = *next;
 	*next = (struct config){0};
 	return 0;
 }
 
-static void reload(struct agent *a)
+static int try_reload(struct agent *a, struct error *err)
 {
 	struct config next = {0};
-	struct error err = {0};
 
 	if (a->stopping)
-		return;
-	if (load_config(&a->options, &next) != EXIT_OK) {
-		log_error("config", "the configuration has mistakes; the one in force stays");
-		return;
-	}
-	if (apply(a, &next, &err) < 0) {
-		log_error("config", "the configuration cannot be applied",
-			LOG_STR("reason", err.message));
+		return error_set(err, -ESHUTDOWN, "dockprof is stopping");
+	if (load_config(&a->options, &next) != EXIT_OK)
+		return error_set(err, -EINVAL, "the configuration has mistakes");
+	int r = apply(a, &next, err);
+
+	if (r < 0) {
 		config_release(&next);
 		if (!a->pipeline.profiler)
 			request_stop(a, EXIT_FAILED);
-		return;
+		return r;
 	}
 	setup_log(a);
 	schedule(a);
+	agent_control_apply(&a->control, a->config.control.socket);
 	log_info("config", "new configuration in force",
 		LOG_STR("config", a->config.path ? a->config.path : "none (defaults)"),
 		LOG_INT("rules", relabel_rules_count(discover_rules(a->pipeline.discover))));
+	return 0;
 }
+
+static int reload(struct agent *a, struct error *err)
+{
+	int r = try_reload(a, err);
+
+	if (r < 0)
+		log_error("config", "the configuration in force stays",
+			LOG_STR("reason", err->message));
+	face_reloaded(a->face, r == 0);
+	return r;
+}
+
+/* What the face can ask for. */
+
+static void on_face_round(void *ctx)
+{
+	round_now(ctx);
+}
+
+static int on_face_reload(void *ctx, struct error *err)
+{
+	return reload(ctx, err);
+}
+
+static const struct face_ops face_ops = {.round = on_face_round, .reload = on_face_reload};
 
 static void on_signal(struct loop_signal *s, int signo)
 {
 	struct agent *a = container_of(s, struct agent, signals);
+	struct error err = {0};
 
 	if (signo == SIGHUP)
-		reload(a);
+		reload(a, &err);
 	else
 		begin_stop(a);
 }
@@ -327,8 +392,9 @@ int agent_new(const struct agent_options *options, struct agent **ret)
 	if (r == 0)
 		r = pipeline_init(&a->pipeline, a->loop, &a->config.ebpf, &discover_ops, a, &err);
 	if (r == 0) {
+		a->status = status_new(a->pipeline.discover, &a->pipeline.attribution, "/proc");
 		agent_log_start(&a->config);
-		r = writer_new(a->loop, a->pipeline.http, &a->config.write, &writer_ops, a,
+		r = writer_new(a->loop, a->pipeline.http, &a->config.write, &writer_ops, a, NULL,
 			&a->writer, &err);
 	}
 	if (r < 0) {
@@ -336,6 +402,22 @@ int agent_new(const struct agent_options *options, struct agent **ret)
 		agent_free(a);
 		return exit_code_of(r);
 	}
+	a->face = face_new(a->loop,
+		&(struct face_view){
+			.config = &a->config,
+			.pipeline = &a->pipeline,
+			.status = &a->status,
+			.writer = &a->writer,
+		},
+		options->web_address, &face_ops, a);
+	a->control = (struct agent_control){
+		.loop = a->loop,
+		.status = a->status,
+		.discover = a->pipeline.discover,
+		.writer = &a->writer,
+		.interp = &a->pipeline.languages.interp,
+	};
+	agent_control_apply(&a->control, a->config.control.socket);
 	loop_timer_init(a->loop, &a->round_timer, on_round);
 	loop_timer_init(a->loop, &a->early_timer, on_early);
 	loop_timer_init(a->loop, &a->drain_timer, on_drain);
@@ -356,6 +438,7 @@ int agent_run(struct agent *a)
 	}
 	log_info("profiler", "sampling all CPUs", LOG_INT("cpus", sysconf(_SC_NPROCESSORS_ONLN)),
 		LOG_INT("hz", a->config.ebpf.sample_rate));
+	face_apply(a->face);
 	a->last_round_ns = clock_monotonic_ns();
 	a->grid_ns = a->last_round_ns + FIRST_ROUND_NS;
 	loop_timer_start_at(&a->round_timer, a->grid_ns);
@@ -373,8 +456,11 @@ void agent_free(struct agent *a)
 {
 	if (!a)
 		return;
+	face_free(a->face);
 	writer_free(a->old_writer);
 	writer_free(a->writer);
+	agent_control_release(&a->control);
+	status_free(a->status);
 	pipeline_release(&a->pipeline);
 	loop_free(a->loop);
 	config_release(&a->config);

@@ -12,6 +12,7 @@ struct agent_options {
 	bool log_level_given, log_format_given; /* on the command line: stronger than the file */
 	enum log_level log_level;
 	enum log_format log_format;
+	const char *web_address; /* NULL: the file's; stronger than it otherwise. "": no page */
 };
 
 struct agent;

@@ -9,12 +9,14 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/units.h"
 
-#define NEWS_INTERVAL_NS (180 * NSEC_PER_SEC)
-#define LOSS_INTERVAL_NS (3600 * NSEC_PER_SEC)
-#define MAX_NAMES        200 /* bytes of names in one line */
+#define NEWS_INTERVAL_NS   (180 * NSEC_PER_SEC)
+#define LOSS_INTERVAL_NS   (3600 * NSEC_PER_SEC)
+#define TROUBLED_INTERVALS 3 /* before that it may only be starting */
+#define MAX_NAMES          200 /* bytes of names in one line */
 
 void agent_log_start(const struct config *config)
 {
@@ -32,10 +34,6 @@ void agent_log_start(const struct config *config)
 	if (config->write.directory)
 		log_info("export", "profiles are kept as files, open them with go tool pprof",
 			LOG_STR("directory", config->write.directory));
-	if (config->ebpf.demangle != DEMANGLE_NONE)
-		log_warn("agent",
-			"names are shown as the compiler wrote them: this version does not "
-			"demangle yet, ebpf.demangle has no effect");
 }
 
 void agent_log_problems(const char *path, const struct config_problems *problems)
@@ -93,7 +91,7 @@ void agent_log_writer(enum writer_event event, const char *endpoint, const struc
 			LOG_STR("endpoint", endpoint));
 		break;
 	case WRITER_UNREACHABLE:
-		log_warn("export", "profiles cannot be delivered, they wait in memory",
+		log_warn("export", "profiles cannot be delivered, they wait",
 			LOG_STR("endpoint", endpoint), LOG_STR("reason", reason));
 		break;
 	case WRITER_REACHABLE_AGAIN:
@@ -112,7 +110,45 @@ void agent_log_writer(enum writer_event event, const char *endpoint, const struc
 		log_warn("export", "profiles were dropped", LOG_STR("endpoint", endpoint),
 			LOG_STR("reason", reason));
 		break;
+	case WRITER_SPOOL_FOUND:
+		log_info("export", "profiles of an earlier run wait in the spool, they are sent",
+			LOG_STR("endpoint", endpoint), LOG_STR("waiting", reason));
+		break;
+	case WRITER_SPOOL_FAILED:
+		log_error("export", "profiles cannot be put on disk, they wait in memory",
+			LOG_STR("endpoint", endpoint), LOG_STR("reason", reason));
+		break;
 	}
+}
+
+/* What an engine out of reach does to its containers is told by the line about the engine. */
+static bool worth_telling(const struct status_entry *e)
+{
+	return e->troubled >= TROUBLED_INTERVALS &&
+		(e->state == STATUS_NOT_SAMPLED || e->state == STATUS_NOT_RESOLVED);
+}
+
+void agent_log_troubled(struct status *status, struct log_limit *limit)
+{
+	struct strbuf names cleanup_strbuf = STRBUF_INIT, reason cleanup_strbuf = STRBUF_INIT;
+	const struct status_entry *const *list;
+	size_t count = status_list(status, &list), troubled = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!worth_telling(list[i]))
+			continue;
+		if (!troubled++)
+			status_add_reason(&reason, status, list[i]);
+		if (names.len + strlen(list[i]->name) + 2 <= MAX_NAMES)
+			strbuf_addf(&names, names.len ? ", %s" : "%s", list[i]->name);
+	}
+	if (!troubled || !log_limit_allow(limit, LOSS_INTERVAL_NS, NULL))
+		return;
+	log_warn("targets",
+		"containers should be profiled and are not; `dockprof explain NAME` says what can be "
+		"done",
+		LOG_INT("containers", troubled), LOG_STR("names", names.buf),
+		LOG_STR("reason", reason.buf));
 }
 
 static uint64_t lost(const struct collect_tally *t)

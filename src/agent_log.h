@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "docker/discovery.h"
 #include "export/writer.h"
+#include "status.h"
 #include "target/target.h"
 
 /* Containers that came and went since the last line about them. Zero-initialised. */
@@ -25,6 +26,8 @@ void agent_log_engine(const struct docker_discovery *d, enum docker_connection s
 /* At debug: each target that comes, changes or goes. */
 void agent_log_target(const struct target *t);
 void agent_log_writer(enum writer_event event, const char *endpoint, const struct error *err);
+/* Containers that should be profiled and have not been for some intervals; once an hour. */
+void agent_log_troubled(struct status *status, struct log_limit *limit);
 void agent_log_round(const struct collect_tally *tally, struct log_limit *loss_limit);
 
 void target_news_init(struct target_news *news);

@@ -252,6 +252,25 @@ void attribution_end_round(struct attribution *a, bool complete)
 	}
 }
 
+void attribution_for_each(const struct attribution *a,
+	void (*visit)(void *ctx, const struct attributed_cgroup *c), void *ctx)
+{
+	list_for_each(n, &a->order) {
+		const struct cgroup *c = list_entry(n, struct cgroup, in_order);
+
+		if (c->key != c->root)
+			continue;
+		visit(ctx,
+			&(struct attributed_cgroup){
+				.id = c->id,
+				.key = c->root,
+				.nested = c->nested,
+				.since_ns = c->since_ns,
+				.verdict = c->verdict,
+			});
+	}
+}
+
 enum attribution_answer attribution_of(const struct attribution *a,
 	const struct profiler_sample *sample, struct target **ret_target)
 {

@@ -40,6 +40,19 @@ void attribution_changed(struct attribution *a, const char *container_id);
 /* After a round. `complete`: all engines are connected, so an id still unknown is none of theirs. */
 void attribution_end_round(struct attribution *a, bool complete);
 
+/* A cgroup that stands for a container, as far as its name goes. */
+struct attributed_cgroup {
+	const char *id; /* the container's */
+	cgroup_key key; /* its root cgroup */
+	bool nested; /* inside of another known container */
+	int64_t since_ns; /* CLOCK_MONOTONIC of its first tick */
+	enum cgroup_verdict verdict;
+};
+
+/* The cgroups with a container id that ticks have fallen into, oldest first. */
+void attribution_for_each(const struct attribution *a,
+	void (*visit)(void *ctx, const struct attributed_cgroup *c), void *ctx);
+
 enum attribution_answer {
 	ATTRIBUTED, /* *ret_target is profiled */
 	ATTRIBUTED_DROPPED, /* a container that is not to be profiled, or no container at all */

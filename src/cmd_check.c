@@ -85,6 +85,7 @@ int cmd_check(int argc, char **argv)
 		.about = "Reads the file and lists every mistake on stderr, each as\n"
 			 "FILE:LINE:COLUMN: what is wrong, and what to write instead.\n"
 			 "Exit status: 0 where the file is good, 2 where it is not.",
+		.examples = "  dockprof check --config.file=dockprof.yml\n",
 		.options = specs,
 	};
 	enum options_outcome outcome = options_parse(&command, argc, argv);

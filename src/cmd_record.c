@@ -258,7 +258,7 @@ static int apply_arguments(struct recording *r, const struct arguments *args)
 		r->config.ebpf.sample_rate = (unsigned)number;
 	}
 	if (record_output_init(&r->output, args->format, args->output) < 0)
-		return usage("--format=%s: choose one of text, folded, json, pprof", args->format);
+		return usage("--format=%s: choose one of " RECORD_FORMATS, args->format);
 	r->progress = isatty(STDERR_FILENO);
 	return EXIT_OK;
 }
@@ -291,10 +291,12 @@ int cmd_record(int argc, char **argv)
 			&args.rate},
 		{"container", 'c', OPTION_LIST, "NAME",
 			"only this container: name, service or id; may be repeated", &r.only},
-		{"format", 'f', OPTION_STRING, "FORMAT", "text (default), folded, json or pprof",
+		{"format", 'f', OPTION_STRING, "FORMAT",
+			"text (default), folded, json, pprof, svg, html or speedscope",
 			&args.format},
 		{"output", 'o', OPTION_STRING, "FILE|DIR",
-			"where to (default: the terminal; dockprof.pb.gz for pprof)", &args.output},
+			"where to (default: the terminal; dockprof.pb.gz, .svg, .html)",
+			&args.output},
 		{"config.file", 0, OPTION_STRING, "FILE",
 			"rules and sources (default: all containers)", &args.config},
 		{"log.level", 0, OPTION_STRING, "LEVEL", "debug, info, warn (default) or error",
@@ -311,6 +313,7 @@ int cmd_record(int argc, char **argv)
 			"service gets a file of its own.",
 		.examples = "  dockprof record\n"
 			    "  dockprof record -d 30s --container web --format pprof -o web.pb.gz\n"
+			    "  dockprof record -d 1m --format html -o all.html\n"
 			    "  dockprof record -d 1m --format folded | flamegraph.pl > all.svg\n",
 		.options = specs,
 	};

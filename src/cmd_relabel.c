@@ -15,6 +15,7 @@
 #include "base/utf8.h"
 #include "commands.h"
 #include "config/config.h"
+#include "label_changes.h"
 #include "options.h"
 #include "relabel/relabel.h"
 
@@ -162,45 +163,23 @@ static bool gave_up(struct tracer *t)
 	return more;
 }
 
-static void print_label(char sign, const char *name, const char *value, const char *new_value)
+static void print_change(void *ctx, const char *name, const char *before, const char *after)
 {
 	struct strbuf out cleanup_strbuf = STRBUF_INIT;
 
-	strbuf_addf(&out, "  %c ", sign);
+	(void)ctx;
+	strbuf_addf(&out, "  %c ", !before ? '+' : !after ? '-' : '~');
 	text_add_safe(&out, name, strlen(name), VALUE_SHOWN_MAX);
 	strbuf_add_str(&out, "=\"");
-	text_add_safe(&out, value, strlen(value), VALUE_SHOWN_MAX);
+	text_add_safe(&out, before ? before : after, strlen(before ? before : after),
+		VALUE_SHOWN_MAX);
 	strbuf_add_char(&out, '"');
-	if (new_value) {
+	if (before && after) {
 		strbuf_add_str(&out, " -> \"");
-		text_add_safe(&out, new_value, strlen(new_value), VALUE_SHOWN_MAX);
+		text_add_safe(&out, after, strlen(after), VALUE_SHOWN_MAX);
 		strbuf_add_char(&out, '"');
 	}
 	fprintf(stderr, "%s\n", out.buf);
-}
-
-/* Walks two sorted sets at once and prints where they differ. */
-static bool print_changes(const struct labels *before, const struct labels *after)
-{
-	size_t i = 0, j = 0;
-	bool changed = false;
-
-	while (i < before->count || j < after->count) {
-		const struct label *old = i < before->count ? &before->list[i] : NULL;
-		const struct label *new = j < after->count ? &after->list[j] : NULL;
-		int order = !old ? 1 : !new ? -1 : strcmp(old->name, new->name);
-
-		if (order < 0)
-			print_label('-', old->name, old->value, NULL);
-		else if (order > 0)
-			print_label('+', new->name, new->value, NULL);
-		else if (strcmp(old->value, new->value) != 0)
-			print_label('~', old->name, old->value, new->value);
-		changed |= order != 0 || strcmp(old->value, new->value) != 0;
-		i += order <= 0;
-		j += order >= 0;
-	}
-	return changed;
 }
 
 static void on_rule(void *ctx, size_t rule, bool kept, const struct labels *before,
@@ -212,7 +191,7 @@ static void on_rule(void *ctx, size_t rule, bool kept, const struct labels *befo
 		relabel_rule_text(t->rules, rule));
 	if (!kept)
 		fputs("  dropped\n", stderr);
-	else if (!print_changes(before, after))
+	else if (!label_changes(before, after, print_change, NULL))
 		fputs("  no change\n", stderr);
 	if (gave_up(t))
 		fputs("  gave up at a limit: a value is too long, or the regex takes too much\n",

@@ -21,11 +21,15 @@ int cmd_run(int argc, char **argv)
 			&options.config_path},
 		{"log.level", 0, OPTION_STRING, "LEVEL", "debug, info, warn or error", &level},
 		{"log.format", 0, OPTION_STRING, "FORMAT", "logfmt or json", &format},
+		{"web.listen-address", 0, OPTION_STRING, "ADDRESS",
+			"of the page, metrics and API (default 127.0.0.1:4041; '' for none)",
+			&options.web_address},
 		{NULL, 0, OPTION_FLAG, NULL, NULL, NULL},
 	};
 	const struct command_spec command = {
 		.usage =
-			"dockprof run [--config.file=FILE] [--log.level=LEVEL] [--log.format=FORMAT]",
+			"dockprof run [--config.file=FILE] [--log.level=LEVEL] [--log.format=FORMAT] "
+			"[--web.listen-address=ADDRESS]",
 		.about =
 			"Profiles all containers of the Docker Engine until it is stopped, and pushes the\n"
 			"profiles to Pyroscope. Without a configuration file: to PYROSCOPE_SERVER_ADDRESS,\n"

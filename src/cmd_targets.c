@@ -10,6 +10,9 @@
 #include "first_look.h"
 #include "options.h"
 #include "startup.h"
+#include "status.h"
+
+#define REASON_SHOWN 500 /* bytes; it quotes a rule */
 
 struct look {
 	struct loop *loop;
@@ -126,44 +129,32 @@ static void print_cell(const char *text, int width)
 	printf("%-*s  ", width, safe.buf);
 }
 
-static void print_row(const struct discover *d, const struct target *t)
+static void print_row(const struct status *status, const struct status_entry *e)
 {
-	struct target_selector s = target_selector_of(&t->labels);
-	bool profiled = t->verdict == TARGET_PROFILED;
+	struct strbuf reason cleanup_strbuf = STRBUF_INIT, line cleanup_strbuf = STRBUF_INIT;
+	bool profiled = e->target->verdict == TARGET_PROFILED;
 
-	print_cell(profiled ? t->service_name : "-", 24);
-	print_cell(t->name, 28);
-	printf("%-12.12s  ", s.container_id ? s.container_id : "-");
-	switch (t->verdict) {
-	case TARGET_PROFILED:
-		puts("profiled");
-		break;
-	case TARGET_DROPPED:
-		printf("dropped by %s: %s\n", relabel_rule_where(discover_rules(d), t->dropped_by),
-			relabel_rule_text(discover_rules(d), t->dropped_by));
-		break;
-	case TARGET_SELF:
-		puts("not profiled: dockprof itself (ebpf.profile_self)");
-		break;
-	case TARGET_NO_KEY:
-		puts("not profiled: its labels name no container id and no pid");
-		break;
-	}
+	print_cell(profiled ? e->service_name : "-", 24);
+	print_cell(e->name, 28);
+	status_add_reason(&reason, status, e);
+	text_add_sentence(&line, profiled ? "profiled" : reason.buf, REASON_SHOWN);
+	printf("%-12.12s  %s\n", *e->id ? e->id : "-", line.buf);
 }
 
+/* What runs cannot be told without an agent or a sampler, so kept ones are just "profiled" here. */
 static void print_table(const struct discover *d)
 {
-	size_t profiled, other;
+	struct status *status = status_new(d, NULL, "/proc");
+	const struct status_entry *const *list;
+	size_t count = status_list(status, &list), profiled, other;
 
 	printf("%-24s  %-28s  %-12s  %s\n", "SERVICE", "CONTAINER", "ID", "STATE");
-	list_for_each(n, &discover_targets(d)->targets) {
-		const struct target *t = list_entry(n, struct target, in_table);
-
-		if (!t->gone)
-			print_row(d, t);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (list[i]->target && !list[i]->target->gone)
+			print_row(status, list[i]);
 	discover_count(d, &profiled, &other);
 	printf("\n%zu profiled, %zu not\n", profiled, other);
+	status_free(status);
 }
 
 int cmd_targets(int argc, char **argv)
@@ -183,6 +174,7 @@ int cmd_targets(int argc, char **argv)
 		.about =
 			"Lists the containers that run now, the service_name each would be profiled under,\n"
 			"and for the others the rule that drops them.",
+		.examples = "  dockprof targets --config.file=dockprof.yml\n",
 		.options = specs,
 	};
 	enum options_outcome outcome = options_parse(&command, argc, argv);

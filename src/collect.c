@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "quality.h"
 
 #define MAX_ROUNDS  8 /* two minutes at the usual interval: an Engine's restart */
 #define MAX_CARRIED 4096 /* stacks; 2 KiB each at most, 8 MiB in the worst case */
@@ -28,7 +29,7 @@ struct carried {
 	struct list_node node;
 	unsigned rounds; /* that it has waited */
 	struct profiler_sample sample;
-	uint64_t ips[]; /* kernel, then user */
+	uint64_t ips[]; /* language frames, two words each; then kernel, then user */
 };
 
 static bool profile_is(const struct hashmap_entry *e, const void *key)
@@ -42,7 +43,7 @@ void collect_init(struct collect *c)
 	hashmap_init(&c->profiles, profile_is);
 	list_init(&c->carried);
 	list_init(&c->carrying);
-	c->frames = xcalloc(2 * PROFILER_MAX_FRAMES, sizeof(struct frame));
+	c->frames = xcalloc(INTERP_FRAMES_MAX + 1 + PROFILER_MAX_FRAMES, sizeof(struct frame));
 }
 
 static void free_carried(struct list_node *list)
@@ -86,18 +87,21 @@ static struct pprof *profile_of(struct collect *c, struct target *t)
 	return p->pprof;
 }
 
-static void count_quality(struct collect *c, const struct profiler_sample *s, size_t frame_count)
+/* Between the user frames that are there. Returns how many user frames there are then. */
+static size_t add_language_frames(struct collect *c, const struct profiler_sample *s)
 {
-	uint64_t named = 0;
+	struct stitch_stack stack = {
+		.ips = s->user_ips,
+		.ip_count = s->user_count,
+		.ips_complete = s->user_end == UNWIND_END_ROOT,
+		.leaf_exact = s->user_leaf_exact,
+		.records = s->records,
+		.record_count = s->record_count,
+	};
 
-	for (size_t i = 0; i < frame_count; i++)
-		named += c->frames[i].function != NULL;
-	c->quality.frames += frame_count * s->count;
-	c->quality.frames_named += named * s->count;
-	if (s->user_count) {
-		c->quality.user_stacks += s->count;
-		c->quality.user_truncated += s->user_truncated ? s->count : 0;
-	}
+	if (!c->interp)
+		return s->user_count;
+	return interp_stack(c->interp, &s->process, &stack, c->frames + s->kernel_count);
 }
 
 static void add(struct collect *c, const struct profiler_sample *s, struct target *t)
@@ -110,15 +114,19 @@ static void add(struct collect *c, const struct profiler_sample *s, struct targe
 	symbolizer_kernel(c->symbolizer, s->kernel_ips, s->kernel_count, c->frames);
 	symbolizer_user(c->symbolizer, &s->process, s->user_ips, s->user_count, s->user_leaf_exact,
 		c->frames + s->kernel_count);
+	count = s->kernel_count + add_language_frames(c, s);
 	pprof_add(profile_of(c, t),
 		&(struct pprof_sample){
 			.frames = c->frames,
 			.frame_count = count,
 			.root = c->comm == COMM_STACKFRAME ? comm : NULL,
-			.truncated = s->user_truncated,
+			.truncated = s->user_end == UNWIND_END_TRUNCATED ||
+				s->user_end == UNWIND_END_CUT,
 			.count = s->count,
 		});
-	count_quality(c, s, count);
+	quality_count(&c->quality, s, c->frames, count);
+	quality_count(&t->quality, s, c->frames, count);
+	quality_count_modules(&t->quality, s, c->frames, count);
 	t->samples += s->count;
 	c->tally->exported += s->count;
 }
@@ -128,12 +136,13 @@ static void wait_on(struct collect *c, struct carried *k)
 {
 	list_append(&c->carrying, &k->node);
 	c->carried_count++;
+	symbolizer_keep_process(c->symbolizer, &k->sample.process);
 	c->tally->carried_out += k->sample.count;
 }
 
 static void carry(struct collect *c, const struct profiler_sample *s)
 {
-	size_t count = s->kernel_count + s->user_count;
+	size_t words = 2 * s->record_count, count = words + s->kernel_count + s->user_count;
 
 	if (c->carried_count >= MAX_CARRIED) {
 		c->tally->unknown += s->count;
@@ -143,10 +152,13 @@ static void carry(struct collect *c, const struct profiler_sample *s)
 
 	k->rounds = 0;
 	k->sample = *s;
-	k->sample.kernel_ips = k->ips;
-	k->sample.user_ips = k->ips + s->kernel_count;
-	memcpy(k->ips, s->kernel_ips, s->kernel_count * sizeof(uint64_t));
-	memcpy(k->ips + s->kernel_count, s->user_ips, s->user_count * sizeof(uint64_t));
+	k->sample.records = (const void *)k->ips;
+	k->sample.kernel_ips = k->ips + words;
+	k->sample.user_ips = k->ips + words + s->kernel_count;
+	if (words)
+		memcpy(k->ips, s->records, words * sizeof(uint64_t));
+	memcpy(k->ips + words, s->kernel_ips, s->kernel_count * sizeof(uint64_t));
+	memcpy(k->ips + words + s->kernel_count, s->user_ips, s->user_count * sizeof(uint64_t));
 	wait_on(c, k);
 }
 
@@ -208,11 +220,14 @@ int collect_round(struct collect *c, bool complete, struct collect_tally *ret, s
 
 	*ret = (struct collect_tally){0};
 	c->tally = ret;
+	symbolizer_begin_round(c->symbolizer);
 	take_carried(c, complete);
 	int r = profiler_round(c->profiler, on_sample, c, &kernel, err);
 
 	move_all(&c->carrying, &c->carried);
 	symbolizer_end_round(c->symbolizer);
+	if (c->interp)
+		interp_end_round(c->interp);
 	c->tally = NULL;
 	ret->ticks = kernel.ticks;
 	ret->idle = kernel.idle;

@@ -14,6 +14,7 @@
 #include "base/hashmap.h"
 #include "config/config.h"
 #include "export/pprof.h"
+#include "interp/interp.h"
 #include "profiler/profiler.h"
 #include "symbols/symbolizer.h"
 #include "target/target.h"
@@ -32,15 +33,11 @@ struct collect_tally {
 	int64_t duration_ns;
 };
 
-struct collect_quality {
-	uint64_t user_stacks, user_truncated; /* ticks */
-	uint64_t frames, frames_named; /* weighted with ticks */
-};
-
 struct collect {
 	struct profiler *profiler; /* not owned, may be replaced between rounds */
 	struct symbolizer *symbolizer; /* not owned */
 	struct attribution *attribution; /* not owned */
+	struct interp *interp; /* not owned; NULL: no language frames */
 	enum comm_mode comm;
 	unsigned sample_rate;
 	/* Inside. */
@@ -49,7 +46,7 @@ struct collect {
 	size_t carried_count;
 	int64_t start_real_ns, start_mono_ns; /* of the profiles that are being filled */
 	struct collect_tally *tally; /* of the round that runs */
-	struct collect_quality quality; /* since the start */
+	struct target_quality quality; /* of all targets, since the start */
 	struct frame *frames;
 };
 

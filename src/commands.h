@@ -14,6 +14,13 @@ int cmd_run(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_relabel(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_push(int argc, char **argv);
 int cmd_targets(int argc, char **argv);
+int cmd_unwind(int argc, char **argv);
+int cmd_symbolize(int argc, char **argv);
+int cmd_buildid(int argc, char **argv);
 
 #endif

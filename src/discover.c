@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "file_sd.h"
 #include "self.h"
 
@@ -23,6 +24,8 @@ struct engine {
 	bool connected;
 	bool told; /* of `state`, with a reason where it has one */
 	enum docker_connection state;
+	int64_t since_ns;
+	char *trouble; /* NULL: none */
 };
 
 /* What one discover_apply() made. */
@@ -87,22 +90,27 @@ static void evaluate(struct discover *d, struct target *t)
 	target_table_index(&d->targets, t);
 }
 
-static void update(struct discover *d, unsigned source, const char *origin, const char *name,
-	const struct labels *discovered)
+/* What a source says of one target. */
+struct finding {
+	const char *origin, *name;
+	const struct labels *discovered;
+	bool paused;
+};
+
+static void update(struct discover *d, unsigned source, const struct finding *f)
 {
-	struct target *t = target_table_find(&d->targets, source, origin);
+	struct target *t = target_table_find(&d->targets, source, f->origin);
 	bool known = t && !t->gone;
 
-	if (!t)
-		t = target_table_add(&d->targets, source, origin);
+	t = target_table_add(&d->targets, source, f->origin);
 	enum target_verdict before = t->verdict;
-	bool renamed = strcmp(t->name, name) != 0;
+	bool renamed = strcmp(t->name, f->name) != 0;
 
-	t = target_table_add(&d->targets, source, origin);
+	t->paused = f->paused;
 	free(t->name);
-	t->name = xstrdup(name);
+	t->name = xstrdup(f->name);
 	labels_release(&t->discovered);
-	labels_copy(&t->discovered, discovered);
+	labels_copy(&t->discovered, f->discovered);
 	evaluate(d, t);
 	d->ops->target(d->ctx, t, !known || renamed || before != t->verdict);
 }
@@ -131,7 +139,13 @@ static void on_container(void *ctx, const struct docker_container *c)
 {
 	struct engine *e = ctx;
 
-	update(e->owner, e->source, c->id, c->name, c->labels);
+	update(e->owner, e->source,
+		&(struct finding){
+			.origin = c->id,
+			.name = c->name,
+			.discovered = c->labels,
+			.paused = c->state == DOCKER_PAUSED,
+		});
 }
 
 static void on_gone(void *ctx, const char *id)
@@ -158,6 +172,10 @@ static void on_connection(void *ctx, enum docker_connection state, const struct 
 
 	bool news = !e->told || state != e->state;
 
+	if (state != e->state)
+		e->since_ns = clock_monotonic_ns();
+	free(e->trouble);
+	e->trouble = err ? xstrdup(err->message) : NULL;
 	e->connected = state == DOCKER_CONNECTED;
 	e->state = state;
 	e->told = state == DOCKER_CONNECTED || err;
@@ -206,7 +224,8 @@ static void update_sets(struct discover *d, unsigned source, const char *place,
 		char name[256];
 
 		name_of(&sets[i], i, name, sizeof(name));
-		update(d, source, origin, name, &sets[i]);
+		update(d, source,
+			&(struct finding){.origin = origin, .name = name, .discovered = &sets[i]});
 	}
 	list_for_each(n, &d->targets.targets) {
 		struct target *t = list_entry(n, struct target, in_table);
@@ -235,8 +254,10 @@ static const struct file_sd_ops file_ops = {.file = on_file, .trouble = on_file_
 
 static void generation_release(struct generation *g)
 {
-	for (size_t i = 0; i < g->engine_count; i++)
+	for (size_t i = 0; i < g->engine_count; i++) {
 		docker_discovery_free(g->engines[i].docker);
+		free(g->engines[i].trouble);
+	}
 	free(g->engines);
 	for (size_t i = 0; i < g->file_count; i++) {
 		file_sd_free(g->file_sds[i]);
@@ -278,7 +299,11 @@ static int make_engines(struct discover *d, struct config *config, struct genera
 	for (size_t i = 0; i < config->docker_count; i++) {
 		struct engine *e = &g->engines[i];
 
-		*e = (struct engine){.owner = d, .source = g->first_source + (unsigned)i};
+		*e = (struct engine){
+			.owner = d,
+			.source = g->first_source + (unsigned)i,
+			.since_ns = clock_monotonic_ns(),
+		};
 		int r = docker_discovery_new(d->loop, d->http, &config->docker[i], &engine_ops, e,
 			&e->docker, err);
 
@@ -339,6 +364,31 @@ const struct target_table *discover_targets(const struct discover *d)
 const struct relabel_rules *discover_rules(const struct discover *d)
 {
 	return d->rules;
+}
+
+size_t discover_engine_count(const struct discover *d)
+{
+	return d->now.engine_count;
+}
+
+void discover_engine(const struct discover *d, size_t i, struct discover_engine *ret)
+{
+	const struct engine *e = &d->now.engines[i];
+
+	*ret = (struct discover_engine){
+		.docker = e->docker,
+		.state = e->state,
+		.trouble = e->trouble ? e->trouble : "",
+		.since_ns = e->since_ns,
+	};
+}
+
+bool discover_engine_of(const struct discover *d, unsigned source, struct discover_engine *ret)
+{
+	if (source < d->now.first_source || source >= d->now.static_source)
+		return false;
+	discover_engine(d, source - d->now.first_source, ret);
+	return true;
 }
 
 bool discover_complete(const struct discover *d)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "attribution.h"
 #include "base/error.h"
@@ -41,6 +42,21 @@ int discover_apply(struct discover *d, struct config *config, struct error *err)
 
 const struct target_table *discover_targets(const struct discover *d);
 const struct relabel_rules *discover_rules(const struct discover *d);
+
+/* One of the engines that are followed now. */
+struct discover_engine {
+	const struct docker_discovery *docker; /* host, versions, counts */
+	enum docker_connection state;
+	const char *trouble; /* why it is not connected; "" while unknown, or where it is */
+	int64_t since_ns; /* CLOCK_MONOTONIC of that state */
+};
+
+size_t discover_engine_count(const struct discover *d);
+/* Pointers are valid until the loop turns. */
+void discover_engine(const struct discover *d, size_t i, struct discover_engine *ret);
+/* The engine that told of the targets of this source; false where none of those followed now did. */
+bool discover_engine_of(const struct discover *d, unsigned source, struct discover_engine *ret);
+
 /* Every engine has been listed whole at least once and is connected. */
 bool discover_complete(const struct discover *d);
 /* Once per round: forgets targets that are gone for long enough. */

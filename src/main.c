@@ -13,9 +13,16 @@ static const struct {
 } commands[] = {
 	{"run", cmd_run, "profile all containers until stopped, and push (the default)"},
 	{"record", cmd_record, "profile for some seconds and show or save the result"},
+	{"top", cmd_top, "show which containers and functions use the CPU right now"},
 	{"targets", cmd_targets, "list the containers and what the rules make of them"},
+	{"explain", cmd_explain, "why a container is (not) there, and what it is doing"},
+	{"doctor", cmd_doctor, "check everything that dockprof needs, and say what to mend"},
 	{"check", cmd_check, "find every mistake in a configuration file"},
 	{"relabel", cmd_relabel, "try the rules on label sets from standard input"},
+	{"push", cmd_push, "send pprof files to the server, after an outage or to try credentials"},
+	{"unwind", cmd_unwind, "how stacks are walked through a file, or one address of it"},
+	{"symbolize", cmd_symbolize, "name addresses of an ELF file as a profile would"},
+	{"buildid", cmd_buildid, "the build id of an ELF file"},
 };
 
 static int help(void)

@@ -85,6 +85,20 @@ static const struct option_spec *spec_of(const struct command_spec *command, int
 	return NULL;
 }
 
+static enum options_outcome take_arguments(const struct command_spec *command, int argc,
+	char **argv)
+{
+	struct option_list *list = command->arguments;
+
+	for (; optind < argc; optind++) {
+		if (!list || list->count == command->max_arguments)
+			return wrong(command, "\"%s\" is not expected here", argv[optind]);
+		list->values = xreallocarray(list->values, list->count + 1, sizeof(char *));
+		list->values[list->count++] = argv[optind];
+	}
+	return OPTIONS_RUN;
+}
+
 static enum options_outcome parse(const struct command_spec *command, int argc, char **argv,
 	const struct option *longs, const char *shorts)
 {
@@ -106,9 +120,7 @@ static enum options_outcome parse(const struct command_spec *command, int argc, 
 			return wrong(command, "there is no option %s here", given);
 		store(spec, optarg);
 	}
-	if (optind < argc)
-		return wrong(command, "\"%s\" is not expected here", argv[optind]);
-	return OPTIONS_RUN;
+	return take_arguments(command, argc, argv);
 }
 
 enum options_outcome options_parse(const struct command_spec *command, int argc, char **argv)

@@ -28,6 +28,9 @@ struct command_spec {
 	const char *about; /* a paragraph, may hold newlines */
 	const char *examples; /* lines, NULL: none */
 	const struct option_spec *options;
+	struct option_list
+		*arguments; /* what is no option; the caller frees .values. NULL: a mistake */
+	size_t max_arguments;
 };
 
 enum options_outcome {
@@ -36,7 +39,7 @@ enum options_outcome {
 	OPTIONS_WRONG = 2, /* a mistake was reported on stderr: exit 2 */
 };
 
-/* argv[0] is the command's name. Arguments that are no options are a mistake. */
+/* argv[0] is the command's name. Arguments that are no options are a mistake, unless the command takes some. */
 enum options_outcome options_parse(const struct command_spec *command, int argc, char **argv);
 
 #endif

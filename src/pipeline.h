@@ -12,7 +12,9 @@
 #include "config/config.h"
 #include "discover.h"
 #include "http/http.h"
+#include "languages.h"
 #include "loop/loop.h"
+#include "profiler/process_events.h"
 #include "profiler/profiler.h"
 #include "symbols/symbolizer.h"
 
@@ -23,6 +25,8 @@ struct pipeline {
 	struct attribution attribution;
 	struct profiler *profiler;
 	struct symbolizer *symbolizer;
+	struct languages languages;
+	struct process_events *process_events; /* NULL where the machine forbids them */
 	struct collect collect;
 	struct ebpf_options ebpf; /* in force */
 	const struct discover_ops *ops;

@@ -8,13 +8,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "export/report.h"
+#include "quality.h"
+#include "web/json.h"
+#include "web/page.h"
 
 #define SUMMARY_FUNCTIONS 3
 
@@ -31,6 +36,9 @@ static const struct {
 	[RECORD_FOLDED] = {"folded", "folded"},
 	[RECORD_JSON] = {"json", "json"},
 	[RECORD_PPROF] = {"pprof", "pb.gz"},
+	[RECORD_SVG] = {"svg", "svg"},
+	[RECORD_HTML] = {"html", "html"},
+	[RECORD_SPEEDSCOPE] = {"speedscope", "speedscope.json"},
 };
 
 static bool is_directory(const char *path)
@@ -42,13 +50,22 @@ static bool is_directory(const char *path)
 			(stat(path, &st) == 0 && S_ISDIR(st.st_mode)));
 }
 
+/* Where it is not for a terminal. */
+static const char *default_path(enum record_format format)
+{
+	return format == RECORD_PPROF   ? "dockprof.pb.gz"
+		: format == RECORD_HTML ? "dockprof.html"
+		: format == RECORD_SVG  ? "dockprof.svg"
+					: NULL;
+}
+
 int record_output_init(struct record_output *o, const char *format, const char *path)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
 		if (strcmp(format, formats[i].name) != 0)
 			continue;
 		o->format = (enum record_format)i;
-		o->path = path ? path : o->format == RECORD_PPROF ? "dockprof.pb.gz" : NULL;
+		o->path = path ? path : default_path(o->format);
 		o->directory = is_directory(o->path);
 		return 0;
 	}
@@ -116,61 +133,122 @@ static struct report_options options_for(const struct record_output *o, const st
 	return options;
 }
 
-static void add_one(const struct record_output *o, const struct recorded *r, struct strbuf *out)
+/* All services in one profile: below each stack stands its service. */
+static struct pprof *merged(const struct recorded *list, size_t count)
 {
-	struct report_options options;
+	struct pprof *all = pprof_new(pprof_get_options(list[0].profile));
 
-	switch (o->format) {
-	case RECORD_TEXT:
-		options = options_for(o, r);
-		report_text(out, r->profile, &options);
-		strbuf_add_char(out, '\n');
-		break;
-	case RECORD_FOLDED:
-		report_folded(out, r->profile, o->directory ? NULL : r->service);
-		break;
-	case RECORD_JSON:
-		report_json(out, r->profile, &r->labels);
-		break;
-	case RECORD_PPROF:
-		pprof_encode_gzip(r->profile, out);
-		break;
-	}
+	for (size_t i = 0; i < count; i++)
+		pprof_merge(all, list[i].profile, list[i].service);
+	return all;
 }
 
-/* All services in one file: below each stack stands its service. */
-static void add_merged_pprof(const struct record_output *o, struct strbuf *out)
+static void add_svg(struct strbuf *out, const struct recorded *list, size_t count)
 {
-	struct pprof *all;
+	struct pprof *all = count > 1 ? merged(list, count) : NULL;
 
-	if (o->count == 1) {
-		pprof_encode_gzip(o->list[0].profile, out);
-		return;
-	}
-	if (!o->count)
-		return;
-	all = pprof_new(pprof_get_options(o->list[0].profile));
-	for (size_t i = 0; i < o->count; i++)
-		pprof_merge(all, o->list[i].profile, o->list[i].service);
-	pprof_encode_gzip(all, out);
+	report_svg(out, all ? all : list[0].profile, all ? "all containers" : list[0].service);
 	pprof_free(all);
 }
 
-static void add_all(const struct record_output *o, struct strbuf *out)
+static void add_pprof(struct strbuf *out, const struct recorded *list, size_t count)
 {
-	if (o->format == RECORD_PPROF) {
-		add_merged_pprof(o, out);
-		return;
+	struct pprof *all = count > 1 ? merged(list, count) : NULL;
+
+	pprof_encode_gzip(all ? all : list[0].profile, out);
+	pprof_free(all);
+}
+
+static void add_speedscope(struct strbuf *out, const struct recorded *list, size_t count)
+{
+	struct report_speedscope s;
+
+	report_speedscope_init(&s);
+	for (size_t i = 0; i < count; i++)
+		report_speedscope_add(&s, list[i].profile, list[i].service);
+	report_speedscope_end(&s, out);
+}
+
+/* The page that the agent serves, with what it would ask the agent for. */
+static void add_html(struct strbuf *out, const struct recorded *list, size_t count)
+{
+	struct strbuf data cleanup_strbuf = STRBUF_INIT;
+	struct json j = {.out = &data};
+	const struct pprof_options *o = pprof_get_options(list[0].profile);
+	struct utsname host = {0};
+
+	uname(&host);
+	json_open(&j, NULL, '{');
+	json_number(&j, "from", o->time_ns / NSEC_PER_MSEC);
+	json_number(&j, "durationNanos", o->duration_ns);
+	json_open(&j, "machine", '{');
+	json_string(&j, "host", host.nodename);
+	json_string(&j, "kernel", host.release);
+	json_close(&j, '}');
+	json_open(&j, "services", '[');
+	for (size_t i = 0; i < count; i++) {
+		json_open(&j, NULL, '{');
+		json_string(&j, "service", list[i].service);
+		json_string(&j, "name", list[i].container);
+		strbuf_add_str(&data, ",\"profile\":");
+		report_tree(&data, list[i].profile);
+		json_close(&j, '}');
 	}
-	if (o->format == RECORD_JSON)
-		strbuf_add_char(out, '[');
-	for (size_t i = 0; i < o->count; i++) {
-		if (o->format == RECORD_JSON && i)
-			strbuf_add_char(out, ',');
-		add_one(o, &o->list[i], out);
+	json_close(&j, ']');
+	json_close(&j, '}');
+	page_with_data(out, data.buf, data.len);
+}
+
+static void add_json(struct strbuf *out, const struct recorded *list, size_t count)
+{
+	strbuf_add_char(out, '[');
+	for (size_t i = 0; i < count; i++) {
+		strbuf_add_str(out, i ? "," : "");
+		report_json(out, list[i].profile, &list[i].labels);
 	}
-	if (o->format == RECORD_JSON)
-		strbuf_add_str(out, "]\n");
+	strbuf_add_str(out, "]\n");
+}
+
+static void add_text(const struct record_output *o, const struct recorded *r, struct strbuf *out)
+{
+	struct report_options options = options_for(o, r);
+
+	report_text(out, r->profile, &options);
+	strbuf_add_char(out, '\n');
+}
+
+/* These services as one file. */
+static void add(const struct record_output *o, const struct recorded *list, size_t count,
+	struct strbuf *out)
+{
+	switch (o->format) {
+	case RECORD_TEXT:
+		for (size_t i = 0; i < count; i++)
+			add_text(o, &list[i], out);
+		break;
+	case RECORD_FOLDED:
+		for (size_t i = 0; i < count; i++)
+			report_folded(out, list[i].profile, o->directory ? NULL : list[i].service);
+		break;
+	case RECORD_JSON:
+		if (o->directory)
+			report_json(out, list[0].profile, &list[0].labels);
+		else
+			add_json(out, list, count);
+		break;
+	case RECORD_PPROF:
+		add_pprof(out, list, count);
+		break;
+	case RECORD_SVG:
+		add_svg(out, list, count);
+		break;
+	case RECORD_HTML:
+		add_html(out, list, count);
+		break;
+	case RECORD_SPEEDSCOPE:
+		add_speedscope(out, list, count);
+		break;
+	}
 }
 
 /* A name for a file: what a service may be called is decided by containers. */
@@ -205,7 +283,7 @@ static int write_directory(const struct record_output *o, struct error *err)
 		struct strbuf out cleanup_strbuf = STRBUF_INIT;
 		char *path cleanup_free = file_of(o, i);
 
-		add_one(o, &o->list[i], &out);
+		add(o, &o->list[i], 1, &out);
 		int r = file_replace(path, out.buf, out.len);
 
 		if (r < 0)
@@ -218,7 +296,7 @@ static int write_single(const struct record_output *o, struct error *err)
 {
 	struct strbuf out cleanup_strbuf = STRBUF_INIT;
 
-	add_all(o, &out);
+	add(o, o->list, o->count, &out);
 	int r = o->path ? file_replace(o->path, out.buf, out.len)
 			: file_write_all(STDOUT_FILENO, out.buf, out.len);
 
@@ -231,8 +309,20 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
+static void tell_quality(const struct target_quality *q)
+{
+	struct strbuf line cleanup_strbuf = STRBUF_INIT;
+
+	quality_describe_stacks(q, &line);
+	if (line.len)
+		strbuf_addf(&line, "\n");
+	quality_describe_names(q, &line);
+	if (line.len)
+		fprintf(stderr, "%s\n", line.buf);
+}
+
 /* The closing lines; on stderr, so that stdout stays what was asked for. */
-static void tell(const struct record_output *o, const struct collect_quality *q)
+static void tell(const struct record_output *o, const struct target_quality *q)
 {
 	uint64_t total = 0, lost = o->tally.unknown;
 
@@ -253,9 +343,7 @@ static void tell(const struct record_output *o, const struct collect_quality *q)
 		percent(o->tally.exported, o->tally.ticks),
 		percent(o->tally.filtered, o->tally.ticks), percent(o->tally.idle, o->tally.ticks),
 		lost);
-	if (q->frames)
-		fprintf(stderr, "%.1f %% of the frames have a function name\n",
-			percent(q->frames_named, q->frames));
+	tell_quality(q);
 	if (!o->count)
 		fputs("no container used the CPU in this time; dockprof targets lists them\n",
 			stderr);
@@ -263,7 +351,7 @@ static void tell(const struct record_output *o, const struct collect_quality *q)
 		fprintf(stderr, "written to %s\n", o->path);
 }
 
-int record_output_finish(struct record_output *o, const struct collect_quality *quality,
+int record_output_finish(struct record_output *o, const struct target_quality *quality,
 	struct error *err)
 {
 	int r;

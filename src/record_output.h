@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What `dockprof record` gives back: text, folded stacks, JSON or pprof; to stdout, a file, a directory. */
+/* What `dockprof record` gives back: text, pictures or files for other programs; to stdout, a file, a directory. */
 #ifndef RECORD_OUTPUT_H
 #define RECORD_OUTPUT_H
 
@@ -9,7 +9,16 @@
 #include "export/pprof.h"
 #include "target/target.h"
 
-enum record_format { RECORD_TEXT, RECORD_FOLDED, RECORD_JSON, RECORD_PPROF };
+enum record_format {
+	RECORD_TEXT,
+	RECORD_FOLDED,
+	RECORD_JSON,
+	RECORD_PPROF,
+	RECORD_SVG,
+	RECORD_HTML,
+	RECORD_SPEEDSCOPE,
+};
+#define RECORD_FORMATS "text, folded, json, pprof, svg, html, speedscope"
 
 struct record_output {
 	enum record_format format;
@@ -29,7 +38,7 @@ void record_output_begin(struct record_output *o, const struct collect_tally *ta
 /* Takes over the profile. */
 void record_output_add(struct record_output *o, const struct target *t, struct pprof *profile);
 /* Writes everything. 0 or -errno with err. */
-int record_output_finish(struct record_output *o, const struct collect_quality *quality,
+int record_output_finish(struct record_output *o, const struct target_quality *quality,
 	struct error *err);
 
 #endif

@@ -60,6 +60,13 @@ char *xasprintf(const char *fmt, ...)
 	return checked(s);
 }
 
+void free_secret(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
 size_t grow_capacity(size_t capacity, size_t need)
 {
 	size_t next = capacity < 8 ? 8 : capacity + capacity / 2;

@@ -20,6 +20,9 @@ char *xstrndup(const char *s, size_t n) __attribute__((malloc));
 void *xmemdup(const void *p, size_t n);
 char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* Wipes a text before it is freed. NULL is fine. */
+void free_secret(char *s);
+
 /* The next capacity of a growing array that must hold `need` elements. */
 size_t grow_capacity(size_t capacity, size_t need);
 

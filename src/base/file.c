@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -78,4 +80,17 @@ int file_replace(const char *path, const void *data, size_t len)
 	if (r < 0)
 		unlink(beside);
 	return r;
+}
+
+int file_make_directories(const char *path, unsigned mode)
+{
+	char *part cleanup_free = xstrdup(path);
+
+	for (char *slash = part; (slash = strchr(slash + 1, '/'));) {
+		*slash = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return mkdir(path, mode) < 0 && errno != EEXIST ? -errno : 0;
 }

@@ -19,5 +19,7 @@ int file_read_fd(int fd, size_t max, struct strbuf *out) MUST_CHECK;
 int file_write_all(int fd, const void *data, size_t len) MUST_CHECK;
 /* Writes to a new file beside `path` and renames it: readers see the old or the whole new file. */
 int file_replace(const char *path, const void *data, size_t len) MUST_CHECK;
+/* Makes the directory, and those above it, where they are missing. 0 or -errno. */
+int file_make_directories(const char *path, unsigned mode) MUST_CHECK;
 
 #endif

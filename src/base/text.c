@@ -3,8 +3,19 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/utf8.h"
+
+/* How much of s is ASCII that JSON takes as it is: nearly all of what there is. */
+static size_t plain_run(const char *s, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
 
 void text_add_json(struct strbuf *out, const char *s, size_t len)
 {
@@ -12,6 +23,12 @@ void text_add_json(struct strbuf *out, const char *s, size_t len)
 
 	strbuf_add_char(out, '"');
 	for (size_t i = 0; i < len;) {
+		size_t run = plain_run(s + i, len - i);
+
+		strbuf_add(out, s + i, run);
+		i += run;
+		if (i == len)
+			break;
 		size_t n = utf8_decode(s + i, len - i, &cp);
 
 		if (!n)
@@ -38,7 +55,7 @@ static bool dangerous(uint32_t cp)
 		(cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
 }
 
-void text_add_safe(struct strbuf *out, const char *s, size_t len, size_t max)
+static void add_harmless(struct strbuf *out, const char *s, size_t len, size_t max, bool quoted)
 {
 	size_t limit = out->len + max;
 	uint32_t cp = 0;
@@ -51,7 +68,7 @@ void text_add_safe(struct strbuf *out, const char *s, size_t len, size_t max)
 			strbuf_add_str(out, "...");
 			return;
 		}
-		if (n && (cp == '"' || cp == '\\'))
+		if (n && quoted && (cp == '"' || cp == '\\'))
 			strbuf_addf(out, "\\%c", (char)cp);
 		else if (n && cp == '\n')
 			strbuf_add_str(out, "\\n");
@@ -64,4 +81,14 @@ void text_add_safe(struct strbuf *out, const char *s, size_t len, size_t max)
 				strbuf_addf(out, "\\x%02x", (unsigned char)s[i + k]);
 		i += step;
 	}
+}
+
+void text_add_safe(struct strbuf *out, const char *s, size_t len, size_t max)
+{
+	add_harmless(out, s, len, max, true);
+}
+
+void text_add_sentence(struct strbuf *out, const char *s, size_t max)
+{
+	add_harmless(out, s, strlen(s), max, false);
 }

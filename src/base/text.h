@@ -16,5 +16,7 @@ void text_add_json(struct strbuf *out, const char *s, size_t len);
  * backslash and double quote are escaped; after `max` bytes of output it is cut with "...".
  */
 void text_add_safe(struct strbuf *out, const char *s, size_t len, size_t max);
+/* The same for a sentence of ours that holds such names: quotes and backslashes stay as they are. */
+void text_add_sentence(struct strbuf *out, const char *s, size_t max);
 
 #endif

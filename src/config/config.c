@@ -18,10 +18,10 @@
 #include "base/file.h"
 #include "config/problems.h"
 #include "config/sections.h"
+#include "config/show.h"
 #include "config/tree.h"
 
-#define AT(field)              offsetof(struct config, field)
-#define DEFAULT_LISTEN_ADDRESS "127.0.0.1:4041"
+#define AT(field) offsetof(struct config, field)
 
 _Static_assert(sizeof(enum log_level) == sizeof(int), "KEY_CHOICE stores an int");
 
@@ -62,36 +62,6 @@ static void check_log(struct config_reader *r, const struct node *map, void *obj
 	config->log.level_set = node_get(map, "level");
 	config->log.format_set = node_get(map, "format");
 }
-
-static void check_web(struct config_reader *r, const struct node *map, void *object)
-{
-	const struct config *config = object;
-	const struct node *value = node_get(map, "listen_address");
-	const char *text = config->web.listen_address;
-
-	if (!value || !*text)
-		return;
-	const char *colon = strrchr(text, ':');
-	char *end = NULL;
-	unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
-
-	if (port < 1 || port > 65535 || *end || strpbrk(text, "/@ \t"))
-		reader_problem(r, value,
-			"`listen_address` is HOST:PORT, such as " DEFAULT_LISTEN_ADDRESS
-			" or :4041; \"\" is off");
-}
-
-static const struct config_key web_keys[] = {
-	{.name = "listen_address",
-		.type = KEY_STRING,
-		.flags = KEY_MAY_BE_EMPTY,
-		.offset = AT(web.listen_address),
-		.def = DEFAULT_LISTEN_ADDRESS,
-		.help = "HOST:PORT of the local view, `\"\"` for none. Accepted; this version "
-			"serves "
-			"nothing there yet."},
-	{0},
-};
 
 static const struct config_key root_keys[] = {
 	{.name = "docker_sd_configs",
@@ -135,7 +105,15 @@ static const struct config_key root_keys[] = {
 		.type = KEY_SECTION,
 		.section = &log_section,
 		.help = "What dockprof says."},
-	{.name = "web", .type = KEY_SECTION, .section = &web_section, .help = "The local view."},
+	{.name = "web",
+		.type = KEY_SECTION,
+		.section = &web_section,
+		.offset = AT(web),
+		.help = "The local view."},
+	{.name = "control",
+		.type = KEY_SECTION,
+		.section = &control_section,
+		.help = "For commands that ask the agent."},
 	{.name = "scrape_configs",
 		.type = KEY_REFUSED,
 		.help = "nothing is scraped; move `docker_sd_configs` and `relabel_configs` to the "
@@ -167,12 +145,6 @@ const struct config_section log_section = {
 	.keys = log_keys,
 	.check = check_log,
 };
-const struct config_section web_section = {
-	.name = "`web`",
-	.help = "A page with what is profiled.",
-	.keys = web_keys,
-	.check = check_web,
-};
 const struct config_section root_section = {
 	.name = "the file",
 	.help = "Every section may be missing.",
@@ -186,8 +158,9 @@ static void config_init(struct config *config, const char *path)
 		.path = path ? xstrdup(path) : NULL,
 		.rules = relabel_rules_new(),
 		.log = {.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT},
-		.web = {.listen_address = xstrdup(DEFAULT_LISTEN_ADDRESS)},
 	};
+	web_options_init(&config->web);
+	config->control.socket = xstrdup(CONTROL_DEFAULT_PATH);
 	ebpf_options_init(&config->ebpf);
 	write_options_init(&config->write);
 }
@@ -205,7 +178,9 @@ void config_release(struct config *config)
 	free(config->files);
 	relabel_rules_free(config->rules);
 	write_options_release(&config->write);
-	free(config->web.listen_address);
+	web_options_release(&config->web);
+	free(config->control.socket);
+	free(config->shown);
 	free(config->path);
 	*config = (struct config){0};
 }
@@ -215,9 +190,7 @@ static int fill_in(struct config *config, struct error *err)
 {
 	if (!config->docker_count && !config->target_count && !config->file_sd_count)
 		docker_default(config);
-	if (!config->write.endpoint_count && !config->write.directory)
-		return write_options_from_environment(&config->write, err);
-	return 0;
+	return write_options_from_environment(&config->write, err);
 }
 
 static void read_tree(const struct tree *tree, struct config *config,
@@ -233,6 +206,7 @@ static void read_tree(const struct tree *tree, struct config *config,
 		section_read(&r, &root_section, tree->root, config);
 	if (!problems->count && fill_in(config, &err) < 0)
 		problem_add(problems, 0, 0, "%s", err.message);
+	config->shown = config_show(tree->root);
 }
 
 int config_parse(const char *path, const char *text, size_t len, struct config *ret,
@@ -269,6 +243,7 @@ int config_load(const char *path, struct config *ret, struct config_problems *pr
 int config_default(struct config *ret, struct error *err)
 {
 	config_init(ret, NULL);
+	ret->shown = xstrdup("# no file: the defaults\n");
 	int r = fill_in(ret, err);
 
 	if (r < 0)

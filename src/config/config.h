@@ -14,12 +14,13 @@
 #include "docker/discovery.h"
 #include "export/writer.h"
 #include "relabel/relabel.h"
+#include "symbols/demangle.h"
 #include "target/labels.h"
 
-#define CONFIG_DEFAULT_PATH "/etc/dockprof/dockprof.yml"
+#define CONFIG_DEFAULT_PATH  "/etc/dockprof/dockprof.yml"
+#define CONTROL_DEFAULT_PATH "/run/dockprof/dockprof.sock"
 
 enum comm_mode { COMM_NONE, COMM_STACKFRAME };
-enum demangle_mode { DEMANGLE_NONE, DEMANGLE_SIMPLIFIED, DEMANGLE_TEMPLATES, DEMANGLE_FULL };
 
 /* Argument names of pyroscope.ebpf. */
 struct ebpf_options {
@@ -29,8 +30,10 @@ struct ebpf_options {
 	enum comm_mode comm; /* stackframe */
 	enum demangle_mode demangle; /* none */
 	bool python_enabled; /* true */
+	bool python_full_file_path, python_internal_frames; /* false */
 	bool profile_self; /* false */
-	size_t symbols_max_bytes;
+	bool symbols_lines; /* false */
+	size_t symbols_max_bytes, unwind_max_bytes;
 	size_t max_processes;
 };
 
@@ -39,6 +42,15 @@ struct file_sd_options {
 	char **files; /* paths; the last component may hold * */
 	size_t file_count;
 	int64_t refresh_interval_ns; /* 5 m */
+};
+
+/* The `web` section. */
+struct web_face_options {
+	char *listen_address; /* "": off */
+	bool enable_lifecycle; /* POST /-/reload; false */
+	char **allowed_hosts; /* further names in the Host field of requests */
+	size_t allowed_host_count;
+	size_t history_max_bytes; /* 8 MiB */
 };
 
 struct config {
@@ -57,9 +69,12 @@ struct config {
 		enum log_format format;
 		bool level_set, format_set; /* given in the file */
 	} log;
+	struct web_face_options web;
 	struct {
-		char *listen_address; /* "" : off */
-	} web;
+		char *socket; /* "": none */
+	} control;
+	/* The file as it was written, for people: secrets are "<secret>", variables stand as they are. */
+	char *shown;
 };
 
 /* One mistake of a file. */
@@ -87,9 +102,8 @@ int config_load(const char *path, struct config *ret, struct config_problems *pr
 int config_parse(const char *path, const char *text, size_t len, struct config *ret,
 	struct config_problems *problems) MUST_CHECK;
 /*
- * No file: every container of the local engine, pushed to PYROSCOPE_SERVER_ADDRESS (with
- * PYROSCOPE_BASIC_AUTH_USER, PYROSCOPE_BASIC_AUTH_PASSWORD, PYROSCOPE_TENANT_ID), or kept as files
- * where that is not set. -EINVAL where a variable is unusable.
+ * No file: every container of the local engine, pushed to the server that the environment names, or
+ * kept as files where it names none. -EINVAL where a variable is unusable.
  */
 int config_default(struct config *ret, struct error *err) MUST_CHECK;
 void config_release(struct config *config);

@@ -47,6 +47,13 @@ static void read_comm(struct config_reader *r, const struct config_key *key,
 	}
 
 static const struct config_key symbols_keys[] = {
+	{.name = "lines",
+		.type = KEY_BOOL,
+		.offset = AT(symbols_lines),
+		.def = "false",
+		.help = "Whether frames have a source file and a line, where a program or its debug "
+			"file has `.debug_line`. Reading it takes time and, while frames are named, "
+			"up to 16 MiB."},
 	{.name = "max_bytes",
 		.type = KEY_SIZE,
 		.offset = AT(symbols_max_bytes),
@@ -55,6 +62,18 @@ static const struct config_key symbols_keys[] = {
 		.def = "8MiB",
 		.help = "Memory for all symbol tables together; the least recently used ones go "
 			"first."},
+	{0},
+};
+
+static const struct config_key unwind_keys[] = {
+	{.name = "max_bytes",
+		.type = KEY_SIZE,
+		.offset = AT(unwind_max_bytes),
+		.min = 2 * MIB,
+		.max = 128 * MIB,
+		.def = "16MiB",
+		.help = "Memory in the kernel for unwind tables, of the code that is in use only; the "
+			"least recently used goes first."},
 	{0},
 };
 
@@ -100,12 +119,24 @@ static const struct config_key ebpf_keys[] = {
 		.choices = demangle_modes,
 		.offset = AT(demangle),
 		.def = "none",
-		.help = "How C++ and Rust names are shown."},
+		.help = "How C++ and Rust names are shown: as the compiler wrote them, or readable "
+			"without template arguments and parameters (`simplified`), without "
+			"parameters (`templates`), or with both (`full`)."},
 	{.name = "python_enabled",
 		.type = KEY_BOOL,
 		.offset = AT(python_enabled),
 		.def = "true",
 		.help = "Frames of Python functions."},
+	{.name = "python_full_file_path",
+		.type = KEY_BOOL,
+		.offset = AT(python_full_file_path),
+		.def = "false",
+		.help = "Python functions are shown with the whole path of their file, not only its last part."},
+	{.name = "python_internal_frames",
+		.type = KEY_BOOL,
+		.offset = AT(python_internal_frames),
+		.def = "false",
+		.help = "Native frames of the loop that executes Python are shown as well."},
 	{.name = "profile_self",
 		.type = KEY_BOOL,
 		.offset = AT(profile_self),
@@ -115,6 +146,10 @@ static const struct config_key ebpf_keys[] = {
 		.type = KEY_SECTION,
 		.section = &ebpf_symbols_section,
 		.help = "What naming frames may cost."},
+	{.name = "unwind",
+		.type = KEY_SECTION,
+		.section = &ebpf_unwind_section,
+		.help = "What walking stacks may cost."},
 	{.name = "max_processes",
 		.type = KEY_COUNT,
 		.offset = AT(max_processes),
@@ -248,6 +283,11 @@ const struct config_section ebpf_symbols_section = {
 	.help = "Budgets of the symbol tables, which all targets share.",
 	.keys = symbols_keys,
 };
+const struct config_section ebpf_unwind_section = {
+	.name = "`unwind`",
+	.help = "Budgets of the unwind tables, which all targets share.",
+	.keys = unwind_keys,
+};
 const struct config_section ebpf_section = {
 	.name = "`ebpf`",
 	.help = "How to sample: the argument names of `pyroscope.ebpf`.",
@@ -266,6 +306,7 @@ void ebpf_options_init(struct ebpf_options *o)
 		.demangle = DEMANGLE_NONE,
 		.python_enabled = true,
 		.symbols_max_bytes = 8 * MIB,
+		.unwind_max_bytes = 16 * MIB,
 		.max_processes = 4096,
 	};
 }

@@ -16,7 +16,8 @@
 #include "http/http.h"
 
 #define AT(field)         offsetof(struct http_client_options, field)
-#define MAX_HEADERS       64
+#define AT_TLS(field)     offsetof(struct http_tls_options, field)
+#define AT_PROXY(field)   offsetof(struct http_proxy_options, field)
 #define MAX_HEADER_VALUE  8192 /* what common servers take */
 #define TOKEN_PUNCTUATION "!#$%&'*+-.^_`|~"
 
@@ -63,59 +64,59 @@ static const char *const tls_versions[] = {"TLS10", "TLS11", "TLS12", "TLS13", N
 static const struct config_key tls_keys[] = {
 	{.name = "ca",
 		.type = KEY_STRING,
-		.offset = AT(tls.ca),
+		.offset = AT_TLS(ca),
 		.help = "Certificates (PEM) that the server's must descend from. Default: those of "
 			"the "
 			"system."},
 	{.name = "ca_file",
 		.type = KEY_PATH,
-		.offset = AT(tls.ca_file),
+		.offset = AT_TLS(ca_file),
 		.help = "The same, a file."},
 	{.name = "cert",
 		.type = KEY_STRING,
-		.offset = AT(tls.cert),
+		.offset = AT_TLS(cert),
 		.help = "The client's certificate (PEM)."},
 	{.name = "cert_file",
 		.type = KEY_PATH,
-		.offset = AT(tls.cert_file),
+		.offset = AT_TLS(cert_file),
 		.help = "The same, a file."},
 	{.name = "key",
 		.type = KEY_SECRET,
-		.offset = AT(tls.key),
+		.offset = AT_TLS(key),
 		.help = "The client's private key (PEM)."},
 	{.name = "key_file",
 		.type = KEY_PATH,
-		.offset = AT(tls.key_file),
+		.offset = AT_TLS(key_file),
 		.help = "The same, a file."},
 	{.name = "ca_pem",
 		.type = KEY_STRING,
 		.flags = KEY_ALIAS,
-		.offset = AT(tls.ca),
+		.offset = AT_TLS(ca),
 		.help = "Another name of `ca`."},
 	{.name = "cert_pem",
 		.type = KEY_STRING,
 		.flags = KEY_ALIAS,
-		.offset = AT(tls.cert),
+		.offset = AT_TLS(cert),
 		.help = "Another name of `cert`."},
 	{.name = "key_pem",
 		.type = KEY_SECRET,
 		.flags = KEY_ALIAS,
-		.offset = AT(tls.key),
+		.offset = AT_TLS(key),
 		.help = "Another name of `key`."},
 	{.name = "server_name",
 		.type = KEY_STRING,
-		.offset = AT(tls.server_name),
+		.offset = AT_TLS(server_name),
 		.help = "The name the certificate must be for, where it is not the URL's host."},
 	{.name = "insecure_skip_verify",
 		.type = KEY_BOOL,
-		.offset = AT(tls.insecure_skip_verify),
+		.offset = AT_TLS(insecure_skip_verify),
 		.def = "false",
 		.help = "Accept any certificate."},
 	{.name = "min_version",
 		.type = KEY_CHOICE,
 		.flags = KEY_CHOICE_IS_TEXT,
 		.choices = tls_versions,
-		.offset = AT(tls.min_version),
+		.offset = AT_TLS(min_version),
 		.help = "The oldest TLS version to accept. Default: the library's (TLS12)."},
 	{0},
 };
@@ -170,15 +171,28 @@ static bool header_is_ours(const char *name)
 	return false;
 }
 
+const char *header_name_problem(const char *name)
+{
+	if (!header_name_ok(name))
+		return "not a header name; use letters, digits and -";
+	return header_is_ours(name) ? "this header is set by dockprof; remove it" : NULL;
+}
+
 static bool header_name_read(struct config_reader *r, const struct node *key)
 {
-	if (!header_name_ok(key->text))
-		reader_problem(r, key, "not a header name; use letters, digits and -");
-	else if (header_is_ours(key->text))
-		reader_problem(r, key, "the header %s is set by dockprof; remove it", key->text);
-	else
-		return true;
-	return false;
+	const char *problem = header_name_problem(key->text);
+
+	if (problem)
+		reader_problem(r, key, "%s", problem);
+	return !problem;
+}
+
+bool header_value_ok(const char *value)
+{
+	for (const char *p = value; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return false;
+	return true;
 }
 
 /* Takes over `value`. */
@@ -188,9 +202,7 @@ static void add_header(struct config_reader *r, const struct node *key, char *va
 	char *owned cleanup_free = value;
 	size_t len = strlen(value);
 
-	for (const char *p = value; *p; p++) {
-		if ((unsigned char)*p >= ' ' && *p != 0x7f)
-			continue;
+	if (!header_value_ok(value)) {
 		reader_problem(r, key,
 			"a value of the header %s has a line end or control character", key->text);
 		return;
@@ -200,8 +212,8 @@ static void add_header(struct config_reader *r, const struct node *key, char *va
 			key->text, MAX_HEADER_VALUE);
 		return;
 	}
-	if (o->header_count == MAX_HEADERS) {
-		reader_problem(r, key, "more than %d headers", MAX_HEADERS);
+	if (o->header_count == HEADERS_MAX) {
+		reader_problem(r, key, "more than %d headers", HEADERS_MAX);
 		return;
 	}
 	o->headers = xreallocarray(o->headers, o->header_count + 1, sizeof(*o->headers));
@@ -291,7 +303,7 @@ static size_t given(const struct node *map, const char *const *names, const stru
 	return count;
 }
 
-static void at_most_one(struct config_reader *r, const struct node *map, const char *const *names)
+void at_most_one(struct config_reader *r, const struct node *map, const char *const *names)
 {
 	struct strbuf all cleanup_strbuf = STRBUF_INIT;
 	const struct node *last = NULL;
@@ -303,8 +315,6 @@ static void at_most_one(struct config_reader *r, const struct node *map, const c
 	reader_problem(r, last, "only one of %s can be set; remove `%s` or the other", all.buf,
 		last->text);
 }
-
-#define AT_MOST_ONE(r, map, ...) at_most_one(r, map, (const char *const[]){__VA_ARGS__, NULL})
 
 static void check_basic_auth(struct config_reader *r, const struct node *map, void *object)
 {
@@ -349,31 +359,52 @@ static void check_tls(struct config_reader *r, const struct node *map, void *obj
 		reader_problem(r, key, "a client key needs its certificate; add `cert_file`");
 }
 
-static void check_proxy(struct config_reader *r, const struct node *map,
-	const struct http_client_options *o)
+static void check_proxy(struct config_reader *r, const struct node *map, void *object)
 {
+	const struct http_proxy_options *o = object;
 	static const char *const schemes[] = {"http", "https", "socks5", "socks5h", NULL};
 	const struct node *url = node_get(map, "proxy_url");
 	const struct node *no_proxy = node_get_key(map, "no_proxy");
 	struct error err = {0};
 
-	if (o->proxy_from_environment && url)
+	if (o->from_environment && url)
 		reader_problem(r, node_get_key(map, "proxy_url"),
 			"`proxy_from_environment` is true already; remove one of the two");
-	if (o->proxy_from_environment && no_proxy)
+	if (o->from_environment && no_proxy)
 		reader_problem(r, no_proxy,
 			"with `proxy_from_environment` the variable NO_PROXY counts; remove this");
 	else if (no_proxy && !url)
 		reader_problem(r, no_proxy, "`no_proxy` has no use without `proxy_url`");
-	if (url && o->proxy_url && url_check(o->proxy_url, schemes, &err) < 0)
+	if (url && o->url && url_check(o->url, schemes, &err) < 0)
 		reader_problem(r, url, "`proxy_url`: %s", err.message);
 }
 
 static void check_http(struct config_reader *r, const struct node *map, void *object)
 {
-	AT_MOST_ONE(r, map, "basic_auth", "authorization", "bearer_token", "bearer_token_file");
-	check_proxy(r, map, object);
+	(void)object;
+	AT_MOST_ONE(r, map, "basic_auth", "authorization", "bearer_token", "bearer_token_file",
+		"oauth2");
 }
+
+static const struct config_key proxy_keys[] = {
+	{.name = "proxy_url",
+		.type = KEY_STRING,
+		.offset = AT_PROXY(url),
+		.help = "The proxy to go through."},
+	{.name = "no_proxy",
+		.type = KEY_STRING,
+		.offset = AT_PROXY(no_proxy),
+		.help = "Hosts, separated by commas, that are reached without it."},
+	{.name = "proxy_from_environment",
+		.type = KEY_BOOL,
+		.offset = AT_PROXY(from_environment),
+		.def = "false",
+		.help = "Take the proxy from HTTP_PROXY, HTTPS_PROXY and NO_PROXY."},
+	{.name = "proxy_connect_header",
+		.type = KEY_REFUSED,
+		.help = "remove it, or let `proxy_url` name a proxy that needs none"},
+	{0},
+};
 
 static const struct config_key http_keys[] = {
 	{.name = "basic_auth",
@@ -393,13 +424,14 @@ static const struct config_key http_keys[] = {
 		.offset = AT(authorization.credentials_file),
 		.help = "Short for `authorization` with this credentials file."},
 	{.name = "oauth2",
-		.type = KEY_REFUSED,
-		.help = "use `basic_auth`, `authorization` or `bearer_token_file` (a sidecar can "
-			"keep "
-			"the file's token fresh)"},
+		.type = KEY_SECTION,
+		.section = &http_oauth2_section,
+		.offset = AT(oauth2),
+		.help = "A token from an OAuth 2.0 server."},
 	{.name = "tls_config",
 		.type = KEY_SECTION,
 		.section = &http_tls_section,
+		.offset = AT(tls),
 		.help = "Certificates and what to accept."},
 	{.name = "follow_redirects",
 		.type = KEY_BOOL,
@@ -411,24 +443,13 @@ static const struct config_key http_keys[] = {
 		.offset = AT(enable_http2),
 		.def = "true",
 		.help = "Offer HTTP/2 to servers with TLS."},
-	{.name = "proxy_url",
-		.type = KEY_STRING,
-		.offset = AT(proxy_url),
-		.help = "The proxy to go through."},
-	{.name = "no_proxy",
-		.type = KEY_STRING,
-		.offset = AT(no_proxy),
-		.help = "Hosts, separated by commas, that are reached without it."},
-	{.name = "proxy_from_environment",
-		.type = KEY_BOOL,
-		.offset = AT(proxy_from_environment),
-		.def = "false",
-		.help = "Take the proxy from HTTP_PROXY, HTTPS_PROXY and NO_PROXY."},
-	{.name = "proxy_connect_header",
-		.type = KEY_REFUSED,
-		.help = "remove it, or let `proxy_url` name a proxy that needs none"},
+	{.type = KEY_INLINE,
+		.name = "Proxy keys",
+		.section = &http_proxy_section,
+		.offset = AT(proxy)},
 	{.name = "http_headers",
 		.type = KEY_CUSTOM,
+		.flags = KEY_SECRET_INSIDE,
 		.read = http_headers_read,
 		.type_text = "a map of header names, each with `values`, `secrets` or `files`",
 		.help = "More headers."},
@@ -453,6 +474,12 @@ const struct config_section http_tls_section = {
 	.keys = tls_keys,
 	.check = check_tls,
 };
+const struct config_section http_proxy_section = {
+	.name = "Proxy keys",
+	.help = "These stand among the HTTP keys and those of `oauth2`.",
+	.keys = proxy_keys,
+	.check = check_proxy,
+};
 const struct config_section http_header_section = {
 	.name = "a name under `http_headers`",
 	.help = "For each header name at least one of these.",
@@ -462,8 +489,8 @@ const struct config_section http_section = {
 	.name = "HTTP keys",
 	.help = "These stand among the keys of `docker_sd_configs` (where they matter for http://, "
 		"https:// and tcp:// hosts) and of `endpoint`, as in Prometheus' http_config. At "
-		"most "
-		"one of `basic_auth`, `authorization`, `bearer_token` and `bearer_token_file`.",
+		"most one of `basic_auth`, `authorization`, `bearer_token`, `bearer_token_file` "
+		"and `oauth2`.",
 	.keys = http_keys,
 	.check = check_http,
 };

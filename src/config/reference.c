@@ -11,15 +11,20 @@ static const struct config_section *const sections[] = {
 	&rule_section,
 	&ebpf_section,
 	&ebpf_symbols_section,
+	&ebpf_unwind_section,
 	&write_section,
 	&write_endpoint_section,
 	&write_file_section,
+	&write_spool_section,
 	&log_section,
 	&web_section,
+	&control_section,
 	&http_section,
 	&http_basic_auth_section,
 	&http_authorization_section,
+	&http_oauth2_section,
 	&http_tls_section,
+	&http_proxy_section,
 	&http_header_section,
 };
 
@@ -55,7 +60,8 @@ void config_reference_add(struct strbuf *out)
 		strbuf_addf(out, "### %s\n\n%s\n\n", sections[i]->name, sections[i]->help);
 		for (const struct config_key *k = sections[i]->keys; k->name; k++) {
 			if (k->type == KEY_INLINE)
-				strbuf_add_str(out, "Also the keys under *HTTP keys*, below.\n\n");
+				strbuf_addf(out, "Also the keys under *%s*, below.\n\n",
+					k->section->name);
 			else if (k->type != KEY_REFUSED)
 				add_key(out, k);
 		}

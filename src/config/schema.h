@@ -41,6 +41,7 @@ enum key_flags {
 	KEY_SECRET_ITEMS = 1 << 4, /* of KEY_STRINGS */
 	KEY_PATH_ITEMS = 1 << 5,
 	KEY_ALIAS = 1 << 6, /* another name of a key; not offered as advice */
+	KEY_SECRET_INSIDE = 1 << 7, /* of KEY_CUSTOM: no text beneath it is shown */
 };
 
 #define KEY_NOWHERE SIZE_MAX /* offset: the value is checked and not stored */

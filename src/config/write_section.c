@@ -15,7 +15,6 @@
 #define AT_ENDPOINT(field) offsetof(struct write_endpoint_options, field)
 #define MIB                (1024 * 1024)
 #define DAY                (24 * 3600 * NSEC_PER_SEC)
-#define DEFAULT_DIRECTORY  "/var/lib/dockprof/profiles"
 
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "KEY_SIZE stores both");
 
@@ -40,6 +39,7 @@ static const struct config_key endpoint_keys[] = {
 		.help = "How long one attempt may take."},
 	{.name = "headers",
 		.type = KEY_CUSTOM,
+		.flags = KEY_SECRET_INSIDE,
 		.read = headers_read,
 		.offset = AT_ENDPOINT(http),
 		.type_text = "a map of header names and values",
@@ -109,21 +109,25 @@ const struct list_type endpoint_list = {
 	.init = init_endpoint,
 };
 
-static bool external_name_ok(struct config_reader *r, const struct node *key)
+const char *external_name_problem(const char *name)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
-	const char *name = key->text;
 
 	if (!*name || strchr("0123456789.", *name) || name[strspn(name, allowed)])
-		reader_problem(r, key,
-			"not a label name that Pyroscope takes; use letters, digits, _ and .");
-	else if (strncmp(name, "__", 2) == 0)
-		reader_problem(r, key,
-			"labels that begin with __ stay inside; choose another name");
-	else
-		return true;
-	return false;
+		return "not a label name that Pyroscope takes; use letters, digits, _ and .";
+	if (strncmp(name, "__", 2) == 0)
+		return "labels that begin with __ stay inside; choose another name";
+	return NULL;
+}
+
+static bool external_name_ok(struct config_reader *r, const struct node *key)
+{
+	const char *problem = external_name_problem(key->text);
+
+	if (problem)
+		reader_problem(r, key, "%s", problem);
+	return !problem;
 }
 
 static void external_labels_read(struct config_reader *r, const struct config_key *key,
@@ -166,6 +170,46 @@ static const struct config_key file_keys[] = {
 		.max = (int64_t)1 << 50,
 		.def = "64MiB",
 		.help = "The oldest files go where it is more."},
+	{.name = "max_age",
+		.type = KEY_DURATION,
+		.offset = AT(directory_max_age_ns),
+		.min = 0,
+		.max = 3650 * DAY,
+		.help = "Older files are removed. Default: none is too old."},
+	{0},
+};
+
+static const struct config_key spool_keys[] = {
+	{.name = "path",
+		.type = KEY_PATH,
+		.flags = KEY_REQUIRED,
+		.offset = AT(spool.path),
+		.help = "A directory on disk; each endpoint gets one in it. Only one dockprof may use it."},
+	{.name = "max_bytes",
+		.type = KEY_SIZE,
+		.offset = AT(spool.max_bytes),
+		.min = MIB,
+		.max = (int64_t)1 << 50,
+		.def = "256MiB",
+		.help = "Room for all endpoints, shared out evenly. The oldest profiles go where it is "
+			"not enough."},
+	{.name = "max_age",
+		.type = KEY_DURATION,
+		.offset = AT(spool.max_age_ns),
+		.min = 0,
+		.max = 365 * DAY,
+		.def = "1h",
+		.help = "Older profiles are dropped instead of sent, on disk and in memory: Pyroscope "
+			"refuses what is older than an hour, unless its `reject-older-than` says "
+			"otherwise. 0: never."},
+	{.name = "sync_period",
+		.type = KEY_DURATION,
+		.offset = AT(spool.sync_ns),
+		.min = 0,
+		.max = 3600 * NSEC_PER_SEC,
+		.def = "1s",
+		.help = "How long written profiles may be lost by a loss of power, longer on a slow "
+			"disk; 0: each is synced at once."},
 	{0},
 };
 
@@ -194,6 +238,10 @@ static const struct config_key write_keys[] = {
 		.max = (int64_t)4096 * MIB,
 		.def = "16MiB",
 		.help = "Memory for profiles that wait for a server, all endpoints together."},
+	{.name = "spool",
+		.type = KEY_SECTION,
+		.section = &write_spool_section,
+		.help = "Keep profiles on disk while a server does not take them."},
 	{.name = "tracing", .type = KEY_REFUSED, .help = "dockprof writes no traces; remove it"},
 	{.name = "url",
 		.type = KEY_REFUSED,
@@ -213,60 +261,16 @@ const struct config_section write_file_section = {
 	.help = "Gzip-compressed pprof files, one per target and interval.",
 	.keys = file_keys,
 };
+const struct config_section write_spool_section = {
+	.name = "`spool`",
+	.help = "Profiles that cannot be delivered are kept on disk, survive restarts and crashes, and "
+		"are sent, the oldest first, once the server is back. Without it they wait in memory.",
+	.keys = spool_keys,
+};
 const struct config_section write_section = {
 	.name = "`write`",
 	.help = "Where profiles go. With neither `endpoint` nor `file`: to the server that the "
 		"environment variable PYROSCOPE_SERVER_ADDRESS names, else to files in "
-		"" DEFAULT_DIRECTORY ".",
+		"" WRITE_DEFAULT_DIRECTORY ".",
 	.keys = write_keys,
 };
-
-static char *environment_text(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? xstrdup(value) : NULL;
-}
-
-static int endpoint_from_environment(struct write_endpoint_options *o, struct error *err)
-{
-	int r = url_check(o->url, url_schemes, err);
-
-	o->tenant_id = environment_text("PYROSCOPE_TENANT_ID");
-	o->http.basic_auth.username = environment_text("PYROSCOPE_BASIC_AUTH_USER");
-	o->http.basic_auth.password = environment_text("PYROSCOPE_BASIC_AUTH_PASSWORD");
-	o->http.basic_auth.password_file = environment_text("PYROSCOPE_BASIC_AUTH_PASSWORD_FILE");
-	if (r < 0 && strchr(o->url, '@'))
-		return error_set(err, r,
-			"PYROSCOPE_SERVER_ADDRESS holds a user or password, which would show up in "
-			"logs; set PYROSCOPE_BASIC_AUTH_USER and PYROSCOPE_BASIC_AUTH_PASSWORD");
-	if (r < 0) {
-		error_prefix(err, "PYROSCOPE_SERVER_ADDRESS");
-		return r;
-	}
-	bool password = o->http.basic_auth.password || o->http.basic_auth.password_file;
-
-	if (o->http.basic_auth.password && o->http.basic_auth.password_file)
-		return error_set(err, -EINVAL,
-			"PYROSCOPE_BASIC_AUTH_PASSWORD and PYROSCOPE_BASIC_AUTH_PASSWORD_FILE are "
-			"both set; unset one");
-	if (password && !o->http.basic_auth.username)
-		return error_set(err, -EINVAL,
-			"PYROSCOPE_BASIC_AUTH_USER is not set, but a password is; set it too");
-	return 0;
-}
-
-int write_options_from_environment(struct write_options *o, struct error *err)
-{
-	char *url = environment_text("PYROSCOPE_SERVER_ADDRESS");
-
-	if (!url) {
-		o->directory = xstrdup(DEFAULT_DIRECTORY);
-		return 0;
-	}
-	o->endpoints = xcalloc(1, sizeof(*o->endpoints));
-	o->endpoint_count = 1;
-	write_endpoint_options_init(o->endpoints);
-	o->endpoints->url = url;
-	return endpoint_from_environment(o->endpoints, err);
-}

@@ -36,6 +36,8 @@
 #define HEALTHY_NS     (10 * NSEC_PER_SEC)
 /* Events that belong together come within this. */
 #define COALESCE_NS    (2 * NSEC_PER_MSEC)
+/* The engine tells of a pause some moments before its own list knows of it. */
+#define SETTLE_NS      (200 * NSEC_PER_MSEC)
 /* Where events are forbidden. */
 #define POLL_NS        (5 * NSEC_PER_SEC)
 #define MIN_REFRESH_NS NSEC_PER_SEC
@@ -54,7 +56,7 @@ struct docker_discovery {
 	bool full_wanted;
 	bool polling;
 	struct backoff backoff;
-	struct loop_timer retry, refresh, look_soon;
+	struct loop_timer retry, refresh, look_soon, settle;
 	int64_t following_since_ns;
 	bool was_connected, told;
 	enum docker_connection told_state;
@@ -116,6 +118,7 @@ static void disconnect(struct docker_discovery *d)
 	look_stop(&d->look);
 	loop_timer_stop(&d->refresh);
 	loop_timer_stop(&d->look_soon);
+	loop_timer_stop(&d->settle);
 }
 
 /* learned: the engine named the API version it wants, so trying again at once makes sense. */
@@ -192,6 +195,14 @@ static void on_refresh(struct loop_timer *timer)
 	want_look(d);
 }
 
+static void on_settle(struct loop_timer *timer)
+{
+	struct docker_discovery *d = container_of(timer, struct docker_discovery, settle);
+
+	d->full_wanted = true;
+	want_look(d);
+}
+
 static void begin_listing(struct docker_discovery *d)
 {
 	d->phase = LISTING;
@@ -209,6 +220,8 @@ static void on_event(void *ctx, struct docker_event *e)
 	struct docker_discovery *d = ctx;
 	const struct known_container *k = container_table_get(&d->look.containers, e->id);
 
+	if (strcmp(e->action, "pause") == 0 || strcmp(e->action, "unpause") == 0)
+		loop_timer_start(&d->settle, SETTLE_NS);
 	pending_add(&d->pending, e, !k || !k->told);
 	want_look(d);
 }
@@ -328,6 +341,7 @@ int docker_discovery_new(struct loop *loop, struct http *http, struct docker_sd_
 	pending_init(&d->pending);
 	backoff_init(&d->backoff, BACKOFF_MIN_NS, BACKOFF_MAX_NS);
 	loop_timer_init(loop, &d->retry, on_retry);
+	loop_timer_init(loop, &d->settle, on_settle);
 	loop_timer_init(loop, &d->refresh, on_refresh);
 	loop_timer_init(loop, &d->look_soon, on_look_soon);
 	*ret = d;

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "docker/json.h"
+#include "base/json_reader.h"
 #include "docker/pairs.h"
 #include "docker/summary.h"
 

@@ -5,7 +5,8 @@
  * without following links, so that nothing outside can be read, written or removed through it.
  *
  * Only the sum of sizes is kept in memory. When it passes the limit, the directory is read and the
- * oldest files are removed until a tenth of the limit is free, so that reading is rare.
+ * oldest files are removed until a tenth of the limit is free, so that reading is rare. Where there is a
+ * max_age it is read as well, ten times in that time.
  */
 #include "export/directory.h"
 
@@ -30,6 +31,7 @@
 #define STAMP_LEN    20 /* of 20260102T030405.678Z */
 #define NAME_SIZE    128
 #define BLOCK        4096 /* what a small file takes on disk; also bounds the number of files */
+#define LOOKS        10 /* for too old ones, in the time of max_age */
 #define SAME_NAMES   100 /* profiles of one service and container within a millisecond */
 #define TOLD_REASONS 8 /* per hour */
 
@@ -37,11 +39,18 @@ struct directory {
 	int fd;
 	char *path;
 	uint64_t max_bytes, bytes;
+	int64_t max_age_ns, next_look_ns; /* CLOCK_MONOTONIC: for files that are too old */
 	const struct writer_ops *ops;
 	void *ctx;
 	struct told told;
 	struct write_stats stats;
 };
+
+void directory_continue(struct directory *d, const struct directory *previous)
+{
+	if (strcmp(d->path, previous->path) == 0)
+		write_stats_add(&d->stats, &previous->stats);
+}
 
 const struct write_stats *directory_stats(const struct directory *d)
 {
@@ -123,16 +132,33 @@ static int read_files(const struct directory *d, struct old_files *files)
 	return 0;
 }
 
-/* Removes the oldest so that a tenth of the limit is free. */
+static void add_stamp(struct strbuf *out, int64_t time_ns)
+{
+	time_t seconds = (time_t)(time_ns / NSEC_PER_SEC);
+	struct tm tm = {0};
+	char stamp[STAMP_LEN + 1];
+
+	gmtime_r(&seconds, &tm);
+	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &tm);
+	strbuf_addf(out, "%s.%03dZ_", stamp, (int)(time_ns % NSEC_PER_SEC / NSEC_PER_MSEC));
+}
+
+/* Removes the oldest so that a tenth of the limit is free, and none is too old. */
 static int make_room(struct directory *d)
 {
 	struct old_files files __attribute__((cleanup(release_old_files))) = {0};
+	struct strbuf first cleanup_strbuf = STRBUF_INIT; /* a name; those before it are too old */
 	int r = read_files(d, &files);
 
 	if (r < 0)
 		return r;
+	if (d->max_age_ns)
+		add_stamp(&first, clock_realtime_ns() - d->max_age_ns);
+	d->next_look_ns = clock_monotonic_ns() + d->max_age_ns / LOOKS;
 	d->bytes = files.bytes;
-	for (size_t i = 0; i < files.count && d->bytes > d->max_bytes / 10 * 9; i++) {
+	for (size_t i = 0; i < files.count; i++) {
+		if (d->bytes <= d->max_bytes / 10 * 9 && strcmp(files.list[i].name, first.buf) >= 0)
+			break;
 		if (unlinkat(d->fd, files.list[i].name, 0) < 0 && errno != ENOENT)
 			return -errno;
 		d->bytes -= files.list[i].size;
@@ -152,13 +178,7 @@ static void add_clean(struct strbuf *out, const char *s, size_t max)
 
 static void file_name(struct strbuf *out, const struct labels *labels, int64_t time_ns)
 {
-	time_t seconds = (time_t)(time_ns / NSEC_PER_SEC);
-	struct tm tm = {0};
-	char stamp[STAMP_LEN + 1];
-
-	gmtime_r(&seconds, &tm);
-	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &tm);
-	strbuf_addf(out, "%s.%03dZ_", stamp, (int)(time_ns % NSEC_PER_SEC / NSEC_PER_MSEC));
+	add_stamp(out, time_ns);
 	size_t start = out->len;
 
 	add_clean(out, labels_get(labels, "service_name"), 60);
@@ -217,58 +237,54 @@ static void tell(struct directory *d, enum writer_event event, const struct erro
 		d->ops->event(d->ctx, event, d->path, err);
 }
 
-static void failed(struct directory *d, int code)
+static void failed(struct directory *d, int code, const struct write_count *count)
 {
 	struct error err = {0};
 
 	d->stats.reachable = false;
-	d->stats.dropped_rejected++;
+	write_count_add(&d->stats.dropped[WRITE_DROP_REJECTED], count);
 	if (!told_is_new(&d->told, hash_u64((uint64_t)-code)))
 		return;
 	error_set_errno(&err, code, "a profile could not be written");
 	tell(d, WRITER_REJECTED, &err);
 }
 
-void directory_add(struct directory *d, const struct labels *labels, const void *profile,
-	size_t len, int64_t time_ns)
+static bool time_to_look(const struct directory *d)
 {
+	return d->max_age_ns && clock_monotonic_ns() >= d->next_look_ns;
+}
+
+void directory_add(struct directory *d, const struct labels *labels,
+	const struct encoded_profile *profile)
+{
+	struct write_count count = {1, profile->len, profile->value};
+	size_t len = profile->len;
 	struct strbuf name cleanup_strbuf = STRBUF_INIT;
 	int r = disk_size(len) > d->max_bytes / 10 * 9 ? -EFBIG : 0;
 
-	file_name(&name, labels, time_ns);
-	if (r == 0 && d->bytes + disk_size(len) > d->max_bytes)
+	write_count_add(&d->stats.added, &count);
+	file_name(&name, labels, profile->time_ns);
+	if (r == 0 && (d->bytes + disk_size(len) > d->max_bytes || time_to_look(d)))
 		r = make_room(d);
 	if (r == 0)
 		r = free_name(d, &name);
 	if (r == 0)
-		r = write_file(d, name.buf, profile, len);
+		r = write_file(d, name.buf, profile->data, len);
 	if (r < 0) {
-		failed(d, r);
+		failed(d, r, &count);
 		return;
 	}
 	d->bytes += disk_size(len);
 	d->stats.reachable = true;
-	d->stats.sent_bytes += len;
-	if (!d->stats.sent++)
+	d->stats.last_success_ns = clock_realtime_ns();
+	write_count_add(&d->stats.sent, &count);
+	if (d->stats.sent.profiles == 1)
 		tell(d, WRITER_FIRST_DELIVERY, NULL);
-}
-
-static int make_directories(const char *path)
-{
-	char *part cleanup_free = xstrdup(path);
-
-	for (char *slash = part; (slash = strchr(slash + 1, '/'));) {
-		*slash = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		*slash = '/';
-	}
-	return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 static int open_directory(struct directory *d)
 {
-	int r = make_directories(d->path);
+	int r = file_make_directories(d->path, 0755);
 
 	if (r < 0)
 		return r;
@@ -279,25 +295,27 @@ static int open_directory(struct directory *d)
 	return make_room(d);
 }
 
-int directory_new(const char *path, uint64_t max_bytes, const struct writer_ops *ops, void *ctx,
+int directory_new(const struct directory_options *options, const struct writer_ops *ops, void *ctx,
 	struct directory **ret, struct error *err)
 {
 	struct directory *d = xcalloc(1, sizeof(*d));
 
 	*d = (struct directory){
 		.fd = -1,
-		.path = xstrdup(path),
-		.max_bytes = max_bytes,
+		.path = xstrdup(options->path),
+		.max_bytes = options->max_bytes,
+		.max_age_ns = options->max_age_ns,
 		.ops = ops,
 		.ctx = ctx,
 	};
 	d->stats.name = d->path;
+	d->stats.is_directory = true;
 	told_init(&d->told, TOLD_REASONS, 3600 * NSEC_PER_SEC);
 	int r = open_directory(d);
 
 	if (r < 0) {
 		directory_free(d);
-		return error_set_errno(err, r, "cannot keep profiles in %s", path);
+		return error_set_errno(err, r, "cannot keep profiles in %s", options->path);
 	}
 	*ret = d;
 	return 0;

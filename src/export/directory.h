@@ -2,7 +2,7 @@
 /*
  * Profiles as files of a directory, `go tool pprof` opens them:
  * 20260102T030405.678Z_SERVICE_CONTAINERID.pb.gz. Names sort by time; the oldest go when the files
- * together pass max_bytes, also those of earlier runs.
+ * together pass max_bytes, and those older than max_age, also those of earlier runs.
  */
 #ifndef EXPORT_DIRECTORY_H
 #define EXPORT_DIRECTORY_H
@@ -16,13 +16,21 @@
 
 struct directory;
 
+struct directory_options {
+	const char *path; /* copied */
+	uint64_t max_bytes;
+	int64_t max_age_ns; /* 0: files may get as old as they like */
+};
+
 /* Makes the directory where it is missing. ops must outlive it. */
-int directory_new(const char *path, uint64_t max_bytes, const struct writer_ops *ops, void *ctx,
+int directory_new(const struct directory_options *options, const struct writer_ops *ops, void *ctx,
 	struct directory **ret, struct error *err) MUST_CHECK;
 void directory_free(struct directory *d);
 /* labels: the target's. Writes at once; what fails is counted and told once per reason and hour. */
-void directory_add(struct directory *d, const struct labels *labels, const void *profile,
-	size_t len, int64_t time_ns);
+void directory_add(struct directory *d, const struct labels *labels,
+	const struct encoded_profile *profile);
+/* Where both are at the same path, the counters go on; nothing is added to `previous` any more. */
+void directory_continue(struct directory *d, const struct directory *previous);
 const struct write_stats *directory_stats(const struct directory *d);
 
 #endif

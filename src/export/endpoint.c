@@ -11,30 +11,31 @@
  * so that a server which is down is asked by one request at a time, however many profiles wait for it.
  * A delivery that failed goes to the end of the queue: if it is itself the reason (a request the server
  * chokes on), it does not stand in the way of the others. It is given up after max_backoff_retries
- * attempts of its own.
+ * attempts of its own; where there is a spool (endpoint_spool.c) only those count between which others
+ * were delivered, and what the server's being away lasts is up to max_age.
  *
  * A 2xx status settles a delivery even if the rest of the answer is lost, since the server keeps no
  * identity of what it took and another attempt would count the profile twice.
  */
-#include "export/endpoint.h"
-
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "export/endpoint_inside.h"
 #include "export/push_request.h"
-#include "export/told.h"
-#include "loop/backoff.h"
+#include "export/window.h"
 
 /* Pyroscope 2 answers after it has flushed a segment, every 500 ms: 32 profiles a second get through. */
 #define MAX_IN_FLIGHT      16
+/* Of these, for fresh profiles only. */
+#define KEPT_FREE          2
 /* Pyroscope refuses profiles older than an hour, so a longer wait helps nobody. */
 #define MAX_RETRY_AFTER_NS (3600 * NSEC_PER_SEC)
 /* One failure may be a server that restarts a worker; the second in a row is worth a line. */
@@ -44,71 +45,11 @@
 #define ANSWER_MAX         4096 /* bytes of a refusal that are read */
 #define ANSWER_SHOWN       300 /* bytes of it in a message */
 
-struct endpoint {
-	struct write_endpoint_options options; /* without http, which the client took */
-	struct http_client *client;
-	char *url;
-	char *name;
-	const struct writer_ops *ops;
-	void *ctx;
-	struct list_node waiting, in_flight;
-	unsigned in_flight_count;
-	struct loop_timer hold;
-	struct backoff backoff;
-	unsigned failures; /* in a row; 0: fine */
-	int64_t trouble_since_ns;
-	bool trouble_told, draining;
-	struct told told;
-	struct write_stats stats;
-};
-
 static void pump(struct endpoint *e);
 
-const struct write_stats *endpoint_stats(const struct endpoint *e)
+static uint64_t waiting(const struct endpoint *e)
 {
-	return &e->stats;
-}
-
-static void tell(struct endpoint *e, enum writer_event event, const struct error *err)
-{
-	if (e->ops->event)
-		e->ops->event(e->ctx, event, e->name, err);
-}
-
-/* A reason that differs only in its numbers (times, sizes) is the same reason. */
-static uint64_t reason_hash(enum writer_event event, const char *text)
-{
-	uint64_t h = (uint64_t)event;
-
-	for (; *text; text++)
-		if (!isdigit((unsigned char)*text))
-			h = hash_combine(h, (unsigned char)*text);
-	return h;
-}
-
-static void tell_once(struct endpoint *e, enum writer_event event, const struct error *err)
-{
-	if (told_is_new(&e->told, reason_hash(event, err->message)))
-		tell(e, event, err);
-}
-
-static void finish(struct endpoint *e, struct delivery *d)
-{
-	e->stats.pending--;
-	e->stats.pending_bytes -= d->parcel->len;
-	delivery_free(d);
-}
-
-static void drop(struct endpoint *e, struct delivery *d, uint64_t *counter, const char *why)
-{
-	struct error err = {0};
-
-	++*counter;
-	finish(e, d);
-	if (why) {
-		error_set(&err, -ECANCELED, "%s", why);
-		tell_once(e, WRITER_DROPPED, &err);
-	}
+	return e->stats.waiting.profiles + (e->spool ? spool_count(e->spool).profiles : 0);
 }
 
 /* The server took or refused something. While holding, that was begun before the trouble: no sign. */
@@ -119,6 +60,8 @@ static void trouble_over(struct endpoint *e)
 
 	if (loop_timer_running(&e->hold))
 		return;
+	if (e->spool && e->failures >= FAILURES_TOLD)
+		spool_rewind(e->spool); /* attempts took them in turn, now the oldest are first */
 	e->failures = 0;
 	backoff_reset(&e->backoff);
 	if (!e->trouble_told)
@@ -127,8 +70,8 @@ static void trouble_over(struct endpoint *e)
 	int64_t ns = clock_monotonic_ns() - e->trouble_since_ns;
 
 	duration_add(&lasted, ns - ns % NSEC_PER_SEC);
-	error_set(&err, 0, "%s, %" PRIu64 " profiles waited", lasted.buf, e->stats.pending);
-	tell(e, WRITER_REACHABLE_AGAIN, &err);
+	error_set(&err, 0, "%s, %" PRIu64 " profiles waited", lasted.buf, waiting(e));
+	endpoint_tell(e, WRITER_REACHABLE_AGAIN, &err);
 }
 
 static void hold(struct endpoint *e, int64_t retry_after_ns, const struct error *err)
@@ -145,39 +88,47 @@ static void hold(struct endpoint *e, int64_t retry_after_ns, const struct error 
 		loop_timer_start_at(&e->hold, now + asked);
 	if (e->failures >= FAILURES_TOLD && !e->trouble_told) {
 		e->trouble_told = true;
-		tell(e, WRITER_UNREACHABLE, err);
+		endpoint_tell(e, WRITER_UNREACHABLE, err);
 	}
+}
+
+/* Of one that the spool does not take. */
+static void wait_in_memory(struct endpoint *e, struct delivery *d)
+{
+	unsigned max = e->options.max_backoff_retries;
+
+	if (max && d->attempts >= max)
+		endpoint_drop(e, d, WRITE_DROP_RETRIES,
+			"a profile is given up after max_backoff_retries attempts");
+	else
+		list_append(&e->waiting, &d->of_endpoint);
+}
+
+/* Whether it is the reason itself: others got through, again and again, and this one does not. */
+static bool is_poison(const struct endpoint *e, const struct delivery *d)
+{
+	unsigned max = e->options.max_backoff_retries;
+
+	return d->ticket && spool_blame(d->ticket, e->stats.sent.profiles) >= max && max;
 }
 
 static void attempt_failed(struct delivery *d, int64_t retry_after_ns, const struct error *err)
 {
 	struct endpoint *e = d->endpoint;
-	unsigned max = e->options.max_backoff_retries;
 
 	if (e->draining) {
-		drop(e, d, &e->stats.dropped_shutdown, NULL);
+		if (!endpoint_to_spool(e, d))
+			endpoint_drop(e, d, WRITE_DROP_SHUTDOWN, NULL);
 		return;
 	}
 	hold(e, retry_after_ns, err);
-	if (max && d->attempts >= max) {
-		drop(e, d, &e->stats.dropped_retries,
-			"a profile is given up after max_backoff_retries attempts");
-		return;
-	}
-	list_append(&e->waiting, &d->of_endpoint);
-}
-
-static void delivered(struct delivery *d)
-{
-	struct endpoint *e = d->endpoint;
-	bool first = !e->stats.sent;
-
-	e->stats.sent++;
-	e->stats.sent_bytes += d->parcel->len;
-	finish(e, d);
-	if (first)
-		tell(e, WRITER_FIRST_DELIVERY, NULL);
-	trouble_over(e);
+	if (is_poison(e, d))
+		endpoint_drop(e, d, WRITE_DROP_RETRIES,
+			"a profile is given up after max_backoff_retries attempts while others "
+			"were taken");
+	else if (!endpoint_to_spool(e, d))
+		wait_in_memory(e, d);
+	endpoint_spool_waiting(e);
 }
 
 static const char *advice(long status)
@@ -186,7 +137,7 @@ static const char *advice(long status)
 	case 401:
 	case 403:
 		return "; check the endpoint's credentials (basic_auth, bearer_token, "
-		       "authorization, headers) and its tenant_id";
+		       "authorization, oauth2, headers) and its tenant_id";
 	case 404:
 	case 405:
 		return "; is the endpoint's url that of a Pyroscope server?";
@@ -210,14 +161,21 @@ static void refused(struct delivery *d, const struct error *err)
 {
 	struct endpoint *e = d->endpoint;
 
-	drop(e, d, &e->stats.dropped_rejected, NULL);
-	tell_once(e, WRITER_REJECTED, err);
+	endpoint_drop(e, d, WRITE_DROP_REJECTED, NULL);
+	endpoint_tell_once(e, WRITER_REJECTED, err);
 	trouble_over(e);
 }
 
 static bool may_be_tried_again(const struct endpoint *e, long status)
 {
 	return status >= 500 || status == 408 || (status == 429 && e->options.retry_on_http_429);
+}
+
+/* Pyroscope answers application/proto, and nothing else to what it took. */
+static bool is_web_page(const struct http_result *result)
+{
+	return result->status >= 200 && result->status < 300 &&
+		strncasecmp(result->content_type, "text/html", 9) == 0;
 }
 
 static void on_done(void *ctx, const struct http_result *result)
@@ -230,8 +188,16 @@ static void on_done(void *ctx, const struct http_result *result)
 	list_remove(&d->of_endpoint);
 	e->in_flight_count--;
 	e->stats.reachable = result->status != 0;
-	if (result->status >= 200 && result->status < 300) {
-		delivered(d);
+	if (result->status)
+		write_stats_latency(&e->stats, clock_monotonic_ns() - d->begun_ns);
+	if (is_web_page(result)) {
+		error_set(&err, -EPROTO,
+			"HTTP %ld and a web page: a proxy or portal answers in the server's place",
+			result->status);
+		attempt_failed(d, -1, &err);
+	} else if (result->status >= 200 && result->status < 300) {
+		endpoint_delivered(e, d);
+		trouble_over(e);
 	} else if (result->code) {
 		error_set(&err, result->code, "%s", result->message);
 		attempt_failed(d, -1, &err);
@@ -279,9 +245,8 @@ static int request(struct endpoint *e, struct delivery *d, struct error *err)
 	return http_request_start(e->client, &options, &d->http, err);
 }
 
-static void send_first(struct endpoint *e)
+static void send(struct endpoint *e, struct delivery *d)
 {
-	struct delivery *d = list_entry(e->waiting.next, struct delivery, of_endpoint);
 	struct error err = {0};
 
 	list_remove(&d->of_endpoint);
@@ -291,21 +256,51 @@ static void send_first(struct endpoint *e)
 		attempt_failed(d, -1, &err);
 		return;
 	}
+	d->begun_ns = clock_monotonic_ns();
 	list_append(&e->in_flight, &d->of_endpoint);
 	e->in_flight_count++;
 }
 
+/* Those that waited in memory too long, or that a clock which was set back has made strange. */
+static bool may_be_sent(struct endpoint *e, struct delivery *d)
+{
+	int64_t now = clock_realtime_ns(), time_ns = d->parcel->time_ns;
+
+	if (window_is_past(time_ns, e->max_age_ns, now))
+		endpoint_drop(e, d, WRITE_DROP_AGE,
+			"profiles are older than the server takes (spool.max_age)");
+	else if (window_is_future(time_ns, now))
+		endpoint_drop(e, d, WRITE_DROP_FUTURE,
+			"profiles are more than ten minutes ahead of the clock, which was set back");
+	else
+		return true;
+	return false;
+}
+
+static struct delivery *next_delivery(struct endpoint *e)
+{
+	while (!list_empty(&e->waiting)) {
+		struct delivery *d = list_entry(e->waiting.next, struct delivery, of_endpoint);
+
+		if (may_be_sent(e, d))
+			return d;
+	}
+	return e->in_flight_count < MAX_IN_FLIGHT - KEPT_FREE ? endpoint_take(e) : NULL;
+}
+
 static bool may_send(const struct endpoint *e)
 {
-	if (list_empty(&e->waiting) || loop_timer_running(&e->hold))
+	if (loop_timer_running(&e->hold))
 		return false;
 	return e->in_flight_count < (e->failures && !e->draining ? 1 : MAX_IN_FLIGHT);
 }
 
 static void pump(struct endpoint *e)
 {
-	while (may_send(e))
-		send_first(e);
+	struct delivery *d;
+
+	while (may_send(e) && (d = next_delivery(e)))
+		send(e, d);
 }
 
 static void on_hold_over(struct loop_timer *timer)
@@ -316,10 +311,12 @@ static void on_hold_over(struct loop_timer *timer)
 void endpoint_add(struct endpoint *e, struct parcel *parcel)
 {
 	struct delivery *d = delivery_new(parcel, e);
+	struct write_count count = parcel_count(parcel);
 
-	list_append(&e->waiting, &d->of_endpoint);
-	e->stats.pending++;
-	e->stats.pending_bytes += parcel->len;
+	write_count_add(&e->stats.added, &count);
+	write_count_add(&e->stats.waiting, &count);
+	if (!e->failures || !endpoint_to_spool(e, d))
+		list_append(&e->waiting, &d->of_endpoint);
 	pump(e);
 }
 
@@ -327,9 +324,26 @@ void endpoint_make_room(struct delivery *d)
 {
 	struct endpoint *e = d->endpoint;
 
-	drop(e, d, &e->stats.dropped_memory,
-		"the oldest profiles made room: more wait for this endpoint than memory is set "
-		"aside for");
+	if (!endpoint_to_spool(e, d))
+		endpoint_drop(e, d, WRITE_DROP_MEMORY,
+			"the oldest profiles made room: more wait for this endpoint than memory "
+			"is set aside for");
+}
+
+bool endpoint_idle(const struct endpoint *e)
+{
+	return list_empty(&e->waiting) && list_empty(&e->in_flight);
+}
+
+void endpoint_set_max_age(struct endpoint *e, int64_t max_age_ns)
+{
+	e->max_age_ns = max_age_ns;
+}
+
+void endpoint_start(struct endpoint *e)
+{
+	endpoint_own_spool(e);
+	pump(e);
 }
 
 void endpoint_drain(struct endpoint *e)
@@ -369,6 +383,7 @@ int endpoint_new(struct loop *loop, struct http *http, struct write_endpoint_opt
 	e->ctx = ctx;
 	list_init(&e->waiting);
 	list_init(&e->in_flight);
+	parcel_store_init(&e->replays);
 	loop_timer_init(loop, &e->hold, on_hold_over);
 	backoff_init(&e->backoff, e->options.min_backoff_ns, e->options.max_backoff_ns);
 	told_init(&e->told, REASONS_TOLD, REASON_PERIOD);
@@ -387,29 +402,44 @@ int endpoint_new(struct loop *loop, struct http *http, struct write_endpoint_opt
 	return 0;
 }
 
-static void drop_all(struct endpoint *e, struct list_node *deliveries)
+static void end_all(struct endpoint *e, struct list_node *deliveries)
 {
-	list_for_each_safe(n, deliveries)
-		drop(e, list_entry(n, struct delivery, of_endpoint), &e->stats.dropped_shutdown,
-			NULL);
+	list_for_each_safe(n, deliveries) {
+		struct delivery *d = list_entry(n, struct delivery, of_endpoint);
+
+		http_request_cancel(steal_ptr(&d->http));
+		if (!endpoint_to_spool(e, d))
+			endpoint_drop(e, d, WRITE_DROP_SHUTDOWN, NULL);
+	}
+}
+
+void endpoint_end(struct endpoint *e)
+{
+	struct error err = {0};
+
+	loop_timer_stop(&e->hold);
+	e->draining = true;
+	end_all(e, &e->in_flight);
+	e->in_flight_count = 0;
+	end_all(e, &e->waiting);
+	uint64_t lost = e->stats.dropped[WRITE_DROP_SHUTDOWN].profiles;
+
+	if (lost == e->lost_told)
+		return;
+	e->lost_told = lost;
+	error_set(&err, -ECANCELED, "%" PRIu64 " profiles could not be delivered before the end",
+		lost);
+	endpoint_tell(e, WRITER_DROPPED, &err);
 }
 
 void endpoint_free(struct endpoint *e)
 {
-	struct error err = {0};
-
 	if (!e)
 		return;
-	loop_timer_stop(&e->hold);
+	endpoint_end(e);
+	endpoint_bequeath(e);
 	http_client_free(e->client);
-	drop_all(e, &e->in_flight);
-	drop_all(e, &e->waiting);
-	if (e->stats.dropped_shutdown) {
-		error_set(&err, -ECANCELED,
-			"%" PRIu64 " profiles could not be delivered before the end",
-			e->stats.dropped_shutdown);
-		tell(e, WRITER_DROPPED, &err);
-	}
+	endpoint_leave_spool(e);
 	free(e->url);
 	free(e->name);
 	free(e->options.url);

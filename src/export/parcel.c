@@ -24,6 +24,11 @@ struct parcel *parcel_new(struct parcel_store *store, struct strbuf *request)
 	return parcel;
 }
 
+struct write_count parcel_count(const struct parcel *parcel)
+{
+	return (struct write_count){.profiles = 1, .bytes = parcel->len, .value = parcel->value};
+}
+
 void parcel_release(struct parcel *parcel)
 {
 	if (!list_empty(&parcel->deliveries))

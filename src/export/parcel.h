@@ -7,12 +7,15 @@
 #define EXPORT_PARCEL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/list.h"
 #include "base/strbuf.h"
+#include "export/write_stats.h"
 
 struct endpoint;
 struct http_request;
+struct spool_ticket;
 
 struct parcel_store {
 	struct list_node parcels;
@@ -25,6 +28,8 @@ struct parcel {
 	struct list_node deliveries;
 	char *request;
 	size_t len;
+	int64_t time_ns; /* of its interval; 0: unknown */
+	uint64_t value; /* the sum of its sample values */
 };
 
 struct delivery {
@@ -34,12 +39,15 @@ struct delivery {
 	struct list_node of_endpoint; /* in its waiting or its in-flight list */
 	struct http_request *http; /* NULL while waiting */
 	unsigned attempts; /* begun so far */
+	struct spool_ticket *ticket; /* NULL: it is in memory only */
+	int64_t begun_ns; /* the last one, CLOCK_MONOTONIC */
 };
 
 void parcel_store_init(struct parcel_store *store);
 
-/* Takes over the contents of *request. Freed with its last delivery, or by parcel_release(). */
+/* Takes over the contents of *request; time and value are still to be set. Freed with its last delivery, or by parcel_release(). */
 struct parcel *parcel_new(struct parcel_store *store, struct strbuf *request);
+struct write_count parcel_count(const struct parcel *parcel);
 /* Frees it where it has no deliveries. */
 void parcel_release(struct parcel *parcel);
 struct delivery *delivery_new(struct parcel *parcel, struct endpoint *endpoint);

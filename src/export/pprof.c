@@ -99,15 +99,16 @@ void pprof_set_duration(struct pprof *p, int64_t duration_ns)
 /* What the dedup tables compare: a candidate and the profile that holds the others. */
 struct key {
 	const struct pprof *p;
-	uint32_t id; /* of a module, a function's name, a depth */
+	uint32_t id; /* of a module, a depth */
 	const struct frame *frame;
+	const struct pprof_function *function;
 	const struct pprof_location *location;
 	const uint32_t *frames;
 };
 
 static const char *function_name(const struct pprof *p, uint32_t function)
 {
-	return string_table_get(&p->strings, p->functions[function]);
+	return string_table_get(&p->strings, p->functions[function].name);
 }
 
 static bool same_mapping(const void *key, uint32_t i)
@@ -144,19 +145,29 @@ static bool same_function(const void *key, uint32_t i)
 {
 	const struct key *k = key;
 
-	return k->p->functions[i] == k->id;
+	const struct pprof_function *f = &k->p->functions[i];
+
+	return f->name == k->function->name && f->file == k->function->file &&
+		f->first_line == k->function->first_line;
 }
 
-static uint32_t add_function(struct pprof *p, const char *name)
+/* file: NULL or "" where it is not known. */
+static uint32_t add_function(struct pprof *p, const char *name, const char *file,
+	uint32_t first_line)
 {
-	struct key key = {.p = p, .id = add_string(p, name)};
-	uint64_t hash = hash_u64(key.id);
+	struct pprof_function function = {
+		.name = add_string(p, name),
+		.file = file ? add_string(p, file) : 0,
+		.first_line = first_line,
+	};
+	struct key key = {.p = p, .function = &function};
+	uint64_t hash = hash_combine(function.name, (uint64_t)function.file << 32 | first_line);
 	uint32_t i = dedup_find(&p->function_dedup, hash, same_function, &key);
 
 	if (i != DEDUP_NONE)
 		return i;
 	i = (uint32_t)p->function_count;
-	*array_next(p->functions, p->function_count, p->function_capacity) = key.id;
+	*array_next(p->functions, p->function_count, p->function_capacity) = function;
 	dedup_add(&p->function_dedup, hash, i);
 	return i;
 }
@@ -173,11 +184,17 @@ static bool same_frame(const void *key, uint32_t i)
 	const struct pprof_location *l = &k->p->locations[i];
 
 	if (l->mapping == NO_MAPPING || l->address != k->frame->address ||
+		l->line != k->frame->line ||
 		k->p->mappings[l->mapping].module_id != k->frame->module->id)
 		return false;
 	if (!k->frame->function || l->nameless)
 		return !k->frame->function && l->nameless;
-	return strcmp(function_name(k->p, l->function), k->frame->function) == 0;
+	const struct pprof_function *f = &k->p->functions[l->function];
+	const char *file = k->frame->file ? k->frame->file : "";
+
+	return strcmp(string_table_get(&k->p->strings, f->name), k->frame->function) == 0 &&
+		f->first_line == k->frame->first_line &&
+		strcmp(string_table_get(&k->p->strings, f->file), file) == 0;
 }
 
 static bool same_location(const void *key, uint32_t i)
@@ -186,7 +203,7 @@ static bool same_location(const void *key, uint32_t i)
 	const struct pprof_location *l = &k->p->locations[i];
 
 	return l->address == k->location->address && l->mapping == k->location->mapping &&
-		l->function == k->location->function;
+		l->function == k->location->function && l->line == k->location->line;
 }
 
 static uint32_t add_location(struct pprof *p, const struct pprof_location *location)
@@ -195,6 +212,10 @@ static uint32_t add_location(struct pprof *p, const struct pprof_location *locat
 	uint64_t hash = location->mapping == NO_MAPPING
 		? place_hash(NO_MAPPING, location->function)
 		: place_hash(p->mappings[location->mapping].module_id, location->address);
+
+	/* Without an address the name alone tells them apart. */
+	if (!location->address)
+		hash = hash_combine(hash, location->function);
 	uint32_t i = dedup_find(&p->location_dedup, hash, same_location, &key);
 
 	if (i != DEDUP_NONE)
@@ -211,6 +232,7 @@ static uint32_t add_new_frame(struct pprof *p, const struct frame *frame)
 	struct pprof_location location = {
 		.address = frame->address,
 		.mapping = add_mapping(p, frame->module),
+		.line = frame->line,
 		.nameless = !frame->function || !*frame->function,
 	};
 
@@ -219,9 +241,10 @@ static uint32_t add_new_frame(struct pprof *p, const struct frame *frame)
 
 		snprintf(name, sizeof(name), "%.255s+0x%" PRIx64, frame->module->name,
 			frame->address);
-		location.function = add_function(p, name);
+		location.function = add_function(p, name, NULL, 0);
 	} else {
-		location.function = add_function(p, frame->function);
+		location.function =
+			add_function(p, frame->function, frame->file, frame->first_line);
 		p->mappings[location.mapping].has_functions = true;
 	}
 	return add_location(p, &location);
@@ -240,7 +263,7 @@ static uint32_t add_synthetic(struct pprof *p, const char *name)
 {
 	struct pprof_location location = {
 		.mapping = NO_MAPPING,
-		.function = add_function(p, name),
+		.function = add_function(p, name, NULL, 0),
 	};
 
 	return add_location(p, &location);
@@ -302,6 +325,40 @@ void pprof_add(struct pprof *p, const struct pprof_sample *sample)
 	p->total += sample->count;
 }
 
+static uint32_t add_named(struct pprof *p, const struct pprof_frame *frame)
+{
+	struct pprof_location location = {
+		.mapping = NO_MAPPING,
+		.function = add_function(p, frame->name, NULL, 0),
+	};
+
+	if (*frame->module) {
+		location.mapping = add_mapping(p,
+			&(struct module){
+				.id = add_string(p, frame->module) << 1 | frame->kernel,
+				.kind = frame->kernel ? MODULE_KERNEL : MODULE_FILE,
+				.path = frame->module,
+				.name = frame->module,
+				.build_id = "",
+			});
+		p->mappings[location.mapping].has_functions = true;
+	}
+	return add_location(p, &location);
+}
+
+void pprof_add_named(struct pprof *p, const struct pprof_frame *frames, size_t count,
+	uint64_t ticks)
+{
+	size_t first = p->frame_count;
+
+	if (!ticks || !count)
+		return;
+	for (size_t i = 0; i < count; i++)
+		push_frame(p, add_named(p, &frames[i]));
+	add_stack(p, first)->ticks += ticks;
+	p->total += ticks;
+}
+
 static uint32_t merge_mapping(struct pprof *into, const struct pprof *from, uint32_t i)
 {
 	if (i == NO_MAPPING)
@@ -326,29 +383,56 @@ static uint32_t merge_mapping(struct pprof *into, const struct pprof *from, uint
 static uint32_t merge_location(struct pprof *into, const struct pprof *from, uint32_t i)
 {
 	const struct pprof_location *l = &from->locations[i];
+	const struct pprof_function *f = &from->functions[l->function];
 	struct pprof_location merged = {
 		.address = l->address,
 		.mapping = merge_mapping(into, from, l->mapping),
-		.function = add_function(into, function_name(from, l->function)),
+		.function = add_function(into, string_table_get(&from->strings, f->name),
+			string_table_get(&from->strings, f->file), f->first_line),
+		.line = l->line,
 		.nameless = l->nameless,
 	};
 
 	return add_location(into, &merged);
 }
 
+/* map: of each location of `from`, its number in `into` + 1; 0: not there yet. */
+static void merge_stack(struct pprof *into, const struct pprof *from,
+	const struct pprof_stack *stack, uint32_t *map, const char *root)
+{
+	size_t first = into->frame_count;
+
+	for (uint32_t k = 0; k < stack->depth; k++) {
+		uint32_t i = from->frames[stack->first + k];
+
+		if (!map[i])
+			map[i] = merge_location(into, from, i) + 1;
+		push_frame(into, map[i] - 1);
+	}
+	if (root)
+		push_frame(into, add_synthetic(into, root));
+	add_stack(into, first)->ticks += stack->ticks;
+	into->total += stack->ticks;
+}
+
 void pprof_merge(struct pprof *into, const struct pprof *from, const char *root)
 {
-	for (size_t i = 0; i < from->stack_count; i++) {
-		const struct pprof_stack *stack = &from->stacks[i];
-		size_t first = into->frame_count;
+	uint32_t *map cleanup_free = xcalloc(from->location_count, sizeof(map[0]));
 
-		for (uint32_t k = 0; k < stack->depth; k++)
-			push_frame(into,
-				merge_location(into, from, from->frames[stack->first + k]));
-		push_frame(into, add_synthetic(into, root));
-		add_stack(into, first)->ticks += stack->ticks;
-	}
-	into->total += from->total;
+	for (size_t i = 0; i < from->stack_count; i++)
+		merge_stack(into, from, &from->stacks[i], map, root);
+}
+
+size_t pprof_copy_stacks(struct pprof *into, const struct pprof *from, size_t first, size_t max,
+	size_t max_bytes)
+{
+	uint32_t *map cleanup_free = xcalloc(from->location_count, sizeof(map[0]));
+	size_t i = first;
+
+	while (i < from->stack_count && i - first < max &&
+		(i == first || pprof_encoded_bound(into) < max_bytes))
+		merge_stack(into, from, &from->stacks[i++], map, NULL);
+	return i - first;
 }
 
 static struct pprof_frame visible_frame(const struct pprof *p, uint32_t i)

@@ -45,13 +45,15 @@ const struct pprof_options *pprof_get_options(const struct pprof *p);
 /* Of a profile whose interval has ended after all. */
 void pprof_set_duration(struct pprof *p, int64_t duration_ns);
 /*
- * Adds all stacks of `from` with a synthetic frame `root` below each. Both come from one symbolizer
+ * Adds all stacks of `from`, with a synthetic frame `root` below each where it is not NULL. Both come from one symbolizer
  * (modules are told apart by their ids).
  */
 void pprof_merge(struct pprof *into, const struct pprof *from, const char *root);
 
 /* Appends the encoded message, not compressed. */
 void pprof_encode(const struct pprof *p, struct strbuf *out);
+/* The same with another time. */
+void pprof_encode_at(const struct pprof *p, int64_t time_ns, struct strbuf *out);
 /* Appends it gzip'ed. */
 void pprof_encode_gzip(const struct pprof *p, struct strbuf *out);
 
@@ -67,5 +69,11 @@ struct pprof_frame {
 typedef void (
 	*pprof_visit_fn)(void *ctx, const struct pprof_frame *frames, size_t count, uint64_t ticks);
 void pprof_visit(const struct pprof *p, pprof_visit_fn visit, void *ctx);
+/*
+ * The other way round: a stack of which no more is known. A profile is filled by this or by pprof_add(),
+ * not by both.
+ */
+void pprof_add_named(struct pprof *p, const struct pprof_frame *frames, size_t count,
+	uint64_t ticks);
 
 #endif

@@ -22,10 +22,16 @@ struct pprof_mapping {
 	bool has_functions;
 };
 
+struct pprof_function {
+	uint32_t name, file; /* strings */
+	uint32_t first_line; /* 0: not known */
+};
+
 struct pprof_location {
 	uint64_t address;
 	uint32_t mapping; /* or NO_MAPPING */
 	uint32_t function;
+	uint32_t line; /* 0: not known */
 	bool nameless; /* the function's name is made of module and address */
 };
 
@@ -41,7 +47,7 @@ struct pprof {
 	struct string_table strings;
 	uint32_t cpu, nanoseconds; /* strings: the type and unit of all values */
 	struct pprof_mapping *mappings;
-	uint32_t *functions; /* their names, strings */
+	struct pprof_function *functions;
 	struct pprof_location *locations;
 	struct pprof_stack *stacks;
 	uint32_t *frames; /* locations of all stacks one after the other, leaf first */
@@ -52,5 +58,14 @@ struct pprof {
 	size_t frame_count, frame_capacity;
 	struct dedup mapping_dedup, function_dedup, location_dedup, stack_dedup;
 };
+
+/* The encoded message has no more bytes than that. */
+size_t pprof_encoded_bound(const struct pprof *p);
+/*
+ * Copies stacks of `from` from number `first` on, with what they refer to, to `into`, which is empty:
+ * one at least, `max` at most, and none after the bound has passed max_bytes. How many.
+ */
+size_t pprof_copy_stacks(struct pprof *into, const struct pprof *from, size_t first, size_t max,
+	size_t max_bytes);
 
 #endif

@@ -11,24 +11,13 @@
 
 #include <string.h>
 
-#define VARINT_MAX  10
 #define WIRE_VARINT 0U
 #define WIRE_BYTES  2U
 
-static size_t varint_encode(char *out, uint64_t value)
-{
-	size_t n = 0;
-
-	for (; value >= 0x80; value >>= 7)
-		out[n++] = (char)(value | 0x80);
-	out[n++] = (char)value;
-	return n;
-}
-
 void protobuf_add_varint(struct strbuf *out, uint64_t value)
 {
-	strbuf_grow(out, VARINT_MAX);
-	strbuf_set_len(out, out->len + varint_encode(out->buf + out->len, value));
+	strbuf_grow(out, PROTOBUF_VARINT_MAX);
+	strbuf_set_len(out, (size_t)(protobuf_put_varint(out->buf + out->len, value) - out->buf));
 }
 
 void protobuf_add_uint(struct strbuf *out, unsigned field, uint64_t value)
@@ -55,9 +44,9 @@ size_t protobuf_begin(struct strbuf *out, unsigned field)
 
 void protobuf_end(struct strbuf *out, size_t start)
 {
-	char length[VARINT_MAX];
+	char length[PROTOBUF_VARINT_MAX];
 	size_t contents = out->len - start;
-	size_t n = varint_encode(length, contents);
+	size_t n = (size_t)(protobuf_put_varint(length, contents) - length);
 
 	strbuf_grow(out, n - 1);
 	memmove(out->buf + start + n - 1, out->buf + start, contents);

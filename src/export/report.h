@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/strbuf.h"
+#include "export/dedup.h"
 #include "export/pprof.h"
 #include "target/labels.h"
 
@@ -41,6 +42,32 @@ void report_folded(struct strbuf *out, const struct pprof *p, const char *first)
  * A stack's frames are positions in "frames", root first. CPU time is ticks * periodNanos.
  */
 void report_json(struct strbuf *out, const struct pprof *p, const struct labels *labels);
+
+/*
+ * The same without labels and as small as it gets, for a program that draws it:
+ *
+ *	{"from": ms, "durationNanos": n, "periodNanos": n, "ticks": n,
+ *	 "frames": [["main", "web", 0], ["vfs_read", "[kernel]", 1], ...],
+ *	 "nodes": [0, 0, 3,  1, 1, 7, ...]}
+ *
+ * Three numbers per node of the tree of calls: its parent (0 the root, 1 the first node, ...), which comes
+ * before it, its frame, its own ticks. No "<" stands in it, so it may be put into a page.
+ */
+void report_tree(struct strbuf *out, const struct pprof *p);
+
+/* A flame graph as a picture, roots at the bottom; every frame tells its figures where it is pointed at. */
+void report_svg(struct strbuf *out, const struct pprof *p, const char *title);
+
+/* One file of speedscope's for several profiles; report_speedscope_end() releases it. */
+struct report_speedscope {
+	struct strbuf frames, profiles, names;
+	size_t *offsets; /* name and module of each frame, in names */
+	size_t count, capacity;
+	struct dedup dedup;
+};
+void report_speedscope_init(struct report_speedscope *s);
+void report_speedscope_add(struct report_speedscope *s, const struct pprof *p, const char *name);
+void report_speedscope_end(struct report_speedscope *s, struct strbuf *out);
 
 /* One line: "web: 1.23 s of CPU, crush 97.1 %, brew 2.0 %"; the `functions` with the most own time. */
 void report_summary(struct strbuf *out, const struct pprof *p, const char *title, size_t functions);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "export/window.h"
 #include "export/writer.h"
 
 void write_endpoint_options_init(struct write_endpoint_options *o)
@@ -20,6 +21,9 @@ void write_options_init(struct write_options *o)
 {
 	*o = (struct write_options){
 		.max_pending_bytes = (size_t)16 << 20,
+		.spool.max_bytes = (uint64_t)256 << 20,
+		.spool.max_age_ns = WINDOW_MAX_AGE_NS,
+		.spool.sync_ns = NSEC_PER_SEC,
 		.directory_max_bytes = (uint64_t)64 << 20,
 	};
 }
@@ -41,6 +45,7 @@ void write_options_release(struct write_options *o)
 	for (size_t i = 0; i < o->external_label_removal_count; i++)
 		free(o->external_label_removals[i]);
 	free(o->external_label_removals);
+	free(o->spool.path);
 	free(o->directory);
 	write_options_init(o);
 }

@@ -2,13 +2,14 @@
 /*
  * writer_add() turns a profile into a parcel that all endpoints share, and hands it to each:
  *
- *	labels -> labels_wire() -> push_request_encode() -> parcel -+-> endpoint: waiting, in flight
- *	                                                            +-> endpoint: ...
- *	       -> directory: written at once
+ *	labels  -> labels_wire() -----+-> push_request_encode() -> parcel -+-> endpoint: waiting, in flight
+ *	profile -> parts, each with --'                                    +-> endpoint: ...
+ *	        |  a time of its own
+ *	        '-> directory: written at once, whole
  *
  * The parcels in memory have one budget. When it is passed, the oldest parcels are taken from the
  * endpoints that still have them waiting: an endpoint which keeps up loses nothing through one which
- * does not. A queue on disk would take the parcels over at that place, instead of their being dropped.
+ * does not. An endpoint with a spool moves them there, one without drops them.
  */
 #include "export/writer.h"
 
@@ -21,9 +22,13 @@
 #include "base/text.h"
 #include "export/directory.h"
 #include "export/endpoint.h"
+#include "export/gzip.h"
 #include "export/labels_wire.h"
 #include "export/parcel.h"
+#include "export/pprof_parts.h"
 #include "export/push_request.h"
+#include "export/series_times.h"
+#include "export/spool.h"
 #include "export/told.h"
 
 #define SERVICE_SHOWN 128 /* bytes of a service's name in a message */
@@ -36,8 +41,82 @@ struct writer {
 	size_t endpoint_count;
 	struct directory *directory;
 	struct parcel_store parcels;
+	struct series_times times;
 	struct told repaired; /* services whose labels had to be changed */
 };
+
+/* The directory of endpoint `index`; two with the same URL and tenant get one each. */
+static char *spool_path_of(const struct write_options *o, char **names, size_t index)
+{
+	struct strbuf name cleanup_strbuf = STRBUF_INIT;
+	size_t same = 1;
+
+	endpoint_spool_name(&o->endpoints[index], &name);
+	names[index] = xstrdup(name.buf);
+	for (size_t i = 0; i < index; i++)
+		same += strcmp(names[i], names[index]) == 0;
+	if (same > 1)
+		strbuf_addf(&name, "-%zu", same);
+	return xasprintf("%s/%s", o->spool.path, name.buf);
+}
+
+static int open_spool(struct loop *loop, const struct write_options *o, const char *path,
+	struct writer *previous, struct spool **ret, struct error *err)
+{
+	const struct spool_options options = {
+		.path = path,
+		.max_bytes = o->spool.max_bytes / o->endpoint_count,
+		.max_age_ns = o->spool.max_age_ns,
+		.sync_ns = o->spool.sync_ns,
+	};
+
+	for (size_t i = 0; previous && i < previous->endpoint_count; i++) {
+		*ret = endpoint_pass_spool(previous->endpoints[i], path);
+		if (*ret) {
+			spool_set_limits(*ret, &options);
+			return 0;
+		}
+	}
+	return spool_open(loop, &options, ret, err);
+}
+
+static int open_spools(struct writer *w, struct loop *loop, char *const *paths,
+	struct writer *previous, struct error *err)
+{
+	for (size_t i = 0; i < w->endpoint_count; i++) {
+		struct spool *spool;
+		int r = open_spool(loop, &w->options, paths[i], previous, &spool, err);
+
+		if (r < 0)
+			return r;
+		endpoint_use_spool(w->endpoints[i], spool);
+	}
+	return 0;
+}
+
+static void free_all(char **texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+static int add_spools(struct writer *w, struct loop *loop, char **paths, struct writer *previous,
+	struct error *err)
+{
+	return w->options.spool.path ? open_spools(w, loop, paths, previous, err) : 0;
+}
+
+static char **spool_paths(const struct write_options *o)
+{
+	char **paths = xcalloc(o->endpoint_count, sizeof(paths[0]));
+	char **names = xcalloc(o->endpoint_count, sizeof(names[0]));
+
+	for (size_t i = 0; o->spool.path && i < o->endpoint_count; i++)
+		paths[i] = spool_path_of(o, names, i);
+	free_all(names, o->endpoint_count);
+	return paths;
+}
 
 static int add_endpoints(struct writer *w, struct loop *loop, struct http *http, struct error *err)
 {
@@ -50,31 +129,66 @@ static int add_endpoints(struct writer *w, struct loop *loop, struct http *http,
 
 		if (r < 0)
 			return r;
+		endpoint_set_max_age(w->endpoints[i], o->spool.max_age_ns);
 		w->endpoint_count++;
 	}
 	return 0;
 }
 
+static void continue_counters(struct writer *w, struct writer *previous)
+{
+	for (size_t i = 0; i < w->endpoint_count; i++)
+		for (size_t k = 0; k < previous->endpoint_count; k++)
+			if (endpoint_continue(w->endpoints[i], previous->endpoints[k]))
+				break;
+	if (w->directory && previous->directory)
+		directory_continue(w->directory, previous->directory);
+}
+
+/* From here on nothing can fail. */
+static void take_over(struct writer *w, struct writer *previous)
+{
+	if (previous)
+		continue_counters(w, previous);
+	for (size_t i = 0; previous && i < previous->endpoint_count; i++)
+		endpoint_retire(previous->endpoints[i]);
+	for (size_t i = 0; i < w->endpoint_count; i++)
+		endpoint_start(w->endpoints[i]);
+}
+
 int writer_new(struct loop *loop, struct http *http, struct write_options *options,
-	const struct writer_ops *ops, void *ctx, struct writer **ret, struct error *err)
+	const struct writer_ops *ops, void *ctx, struct writer *previous, struct writer **ret,
+	struct error *err)
 {
 	struct writer *w = xcalloc(1, sizeof(*w));
+	char **paths = spool_paths(options);
+	size_t path_count = options->endpoint_count;
 
 	w->options = *options;
 	write_options_init(options);
 	w->ops = ops;
 	w->ctx = ctx;
 	parcel_store_init(&w->parcels);
+	series_times_init(&w->times);
 	told_init(&w->repaired, TOLD_MAX, 0);
 	int r = add_endpoints(w, loop, http, err);
 
+	if (r == 0)
+		r = add_spools(w, loop, paths, previous, err);
+	free_all(paths, path_count);
 	if (r == 0 && w->options.directory)
-		r = directory_new(w->options.directory, w->options.directory_max_bytes, ops, ctx,
-			&w->directory, err);
+		r = directory_new(
+			&(struct directory_options){
+				.path = w->options.directory,
+				.max_bytes = w->options.directory_max_bytes,
+				.max_age_ns = w->options.directory_max_age_ns,
+			},
+			ops, ctx, &w->directory, err);
 	if (r < 0) {
 		writer_free(w);
 		return r;
 	}
+	take_over(w, previous);
 	*ret = w;
 	return 0;
 }
@@ -87,6 +201,7 @@ void writer_free(struct writer *w)
 		endpoint_free(w->endpoints[i]);
 	free(w->endpoints);
 	directory_free(w->directory);
+	series_times_release(&w->times);
 	write_options_release(&w->options);
 	free(w);
 }
@@ -138,34 +253,136 @@ static void keep_to_budget(struct writer *w)
 	}
 }
 
-static void add_to_endpoints(struct writer *w, const struct labels *labels, const void *profile,
-	size_t len)
+static void add_parcel(struct writer *w, const struct labels *wire,
+	const struct encoded_profile *profile)
 {
-	struct labels wire cleanup_labels = {0};
-	struct strbuf repairs cleanup_strbuf = STRBUF_INIT, request cleanup_strbuf = STRBUF_INIT;
+	struct strbuf request cleanup_strbuf = STRBUF_INIT;
 
-	labels_wire(&wire, labels, &w->options, &repairs);
-	tell_repairs(w, &wire, &repairs);
-	push_request_encode(&request, &wire, profile, len);
+	push_request_encode(&request, wire, profile->data, profile->len);
 	struct parcel *parcel = parcel_new(&w->parcels, &request);
 
+	parcel->time_ns = profile->time_ns;
+	parcel->value = profile->value;
 	for (size_t i = 0; i < w->endpoint_count; i++)
 		endpoint_add(w->endpoints[i], parcel);
 	keep_to_budget(w);
 }
 
-void writer_add(struct writer *w, const struct labels *labels, const void *profile, size_t len,
-	int64_t time_ns)
+static uint64_t series_hash(const struct labels *wire)
 {
-	if (w->endpoint_count)
-		add_to_endpoints(w, labels, profile, len);
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < wire->count; i++)
+		h = hash_combine(hash_combine(h, hash_string(wire->list[i].name)),
+			hash_string(wire->list[i].value));
+	return h;
+}
+
+static void add_part(struct writer *w, const struct labels *wire, const struct strbuf *plain,
+	const struct encoded_profile *known)
+{
+	struct encoded_profile part = *known;
+	struct strbuf packed cleanup_strbuf = STRBUF_INIT;
+
+	gzip_add(&packed, plain->buf, plain->len);
+	part.data = packed.buf;
+	part.len = packed.len;
+	add_parcel(w, wire, &part);
+}
+
+static void add_parts(struct writer *w, const struct labels *wire, const struct pprof *profile)
+{
+	const struct pprof_options *o = pprof_get_options(profile);
+	const struct pprof_part_limits limits = {PART_MAX_SAMPLES, PART_MAX_BYTES};
+	struct pprof_parts parts = {.whole = profile};
+	struct strbuf plain cleanup_strbuf = STRBUF_INIT;
+	uint64_t series = series_hash(wire);
+
+	for (;;) {
+		struct encoded_profile part = {
+			.time_ns = series_times_next(&w->times, series, o->time_ns),
+		};
+
+		strbuf_reset(&plain);
+		if (!pprof_next_part(&parts, &limits, part.time_ns, &plain))
+			return;
+		part.value = parts.ticks * (uint64_t)o->period_ns;
+		if (!parts.too_large) {
+			add_part(w, wire, &plain, &part);
+			continue;
+		}
+		for (size_t i = 0; i < w->endpoint_count; i++)
+			endpoint_refuse(w->endpoints[i],
+				&(struct write_count){1, plain.len, part.value});
+	}
+}
+
+static void make_labels(struct writer *w, const struct labels *labels, struct labels *wire)
+{
+	struct strbuf repairs cleanup_strbuf = STRBUF_INIT;
+
+	labels_wire(wire, labels, &w->options, &repairs);
+	tell_repairs(w, wire, &repairs);
+}
+
+static void keep_as_file(struct writer *w, const struct labels *labels, const struct pprof *profile)
+{
+	const struct pprof_options *o = pprof_get_options(profile);
+	struct strbuf packed cleanup_strbuf = STRBUF_INIT;
+
+	pprof_encode_gzip(profile, &packed);
+	directory_add(w->directory, labels,
+		&(struct encoded_profile){
+			.data = packed.buf,
+			.len = packed.len,
+			.time_ns = o->time_ns,
+			.value = pprof_total(profile) * (uint64_t)o->period_ns,
+		});
+}
+
+void writer_add(struct writer *w, const struct labels *labels, const struct pprof *profile)
+{
+	struct labels wire cleanup_labels = {0};
+
+	if (w->endpoint_count) {
+		make_labels(w, labels, &wire);
+		add_parts(w, &wire, profile);
+	}
 	if (w->directory)
-		directory_add(w->directory, labels, profile, len, time_ns);
+		keep_as_file(w, labels, profile);
+}
+
+void writer_add_encoded(struct writer *w, const struct labels *labels,
+	const struct encoded_profile *profile)
+{
+	struct labels wire cleanup_labels = {0};
+
+	if (w->endpoint_count) {
+		make_labels(w, labels, &wire);
+		add_parcel(w, &wire, profile);
+	}
+	if (w->directory)
+		directory_add(w->directory, labels, profile);
+}
+
+void writer_begin_interval(struct writer *w)
+{
+	for (size_t i = 0; i < w->endpoint_count; i++)
+		endpoint_secure(w->endpoints[i]);
 }
 
 bool writer_idle(const struct writer *w)
 {
-	return list_empty(&w->parcels.parcels);
+	for (size_t i = 0; i < w->endpoint_count; i++)
+		if (!endpoint_idle(w->endpoints[i]))
+			return false;
+	return true;
+}
+
+void writer_end(struct writer *w)
+{
+	for (size_t i = 0; i < w->endpoint_count; i++)
+		endpoint_end(w->endpoints[i]);
 }
 
 void writer_drain(struct writer *w)
@@ -181,6 +398,8 @@ size_t writer_endpoint_count(const struct writer *w)
 
 void writer_stats(const struct writer *w, size_t endpoint, struct write_stats *ret)
 {
-	*ret = endpoint < w->endpoint_count ? *endpoint_stats(w->endpoints[endpoint])
-					    : *directory_stats(w->directory);
+	if (endpoint < w->endpoint_count)
+		endpoint_stats(w->endpoints[endpoint], ret);
+	else
+		*ret = *directory_stats(w->directory);
 }

@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "export/pprof.h"
+#include "export/write_stats.h"
 #include "http/http.h"
 #include "loop/loop.h"
 #include "target/labels.h"
@@ -35,22 +37,20 @@ struct write_options {
 	char **external_label_removals; /* names given with an empty value */
 	size_t external_label_removal_count;
 	size_t max_pending_bytes; /* profiles waiting in memory, all endpoints together; 16 MiB */
+	struct {
+		char *path; /* undelivered profiles are kept there; NULL: in memory only */
+		uint64_t max_bytes; /* of all endpoints, shared out evenly; 256 MiB */
+		int64_t max_age_ns; /* older profiles are dropped, also those in memory; 1 h, 0: never */
+		int64_t sync_ns; /* how long what is written may be unsynced; 1 s */
+	} spool;
 	char *directory; /* also (or only) keep profiles as files here; NULL: no */
 	uint64_t directory_max_bytes; /* oldest files go first; 64 MiB */
+	int64_t directory_max_age_ns; /* 0: files do not get too old */
 };
 
 void write_endpoint_options_init(struct write_endpoint_options *o);
 void write_options_init(struct write_options *o);
 void write_options_release(struct write_options *o);
-
-/* What happened to profiles at one endpoint, since the start. */
-struct write_stats {
-	const char *name; /* endpoint or directory; never shows credentials */
-	uint64_t sent, sent_bytes, retries;
-	uint64_t dropped_rejected, dropped_retries, dropped_memory, dropped_shutdown;
-	uint64_t pending, pending_bytes;
-	bool reachable; /* the last finished attempt reached the server */
-};
 
 enum writer_event {
 	WRITER_FIRST_DELIVERY,
@@ -59,6 +59,8 @@ enum writer_event {
 	WRITER_REJECTED,
 	WRITER_LABELS_REPAIRED,
 	WRITER_DROPPED,
+	WRITER_SPOOL_FOUND,
+	WRITER_SPOOL_FAILED,
 };
 
 struct writer_ops {
@@ -66,8 +68,9 @@ struct writer_ops {
 	 * Changes worth a line, once per change: first delivery, unreachable (err: why; after the
 	 * second failure in a row), reachable again (err: how long, how much waited), rejected and
 	 * dropped (err: why; once per reason and hour, and dropped from writer_free() where something
-	 * was left), labels repaired (err; once per service, endpoint is ""). The messages are safe
-	 * to print.
+	 * was left), labels repaired (err; once per service, endpoint is ""), profiles of an
+	 * earlier run found in the spool (err: how many), the spool cannot be written (err: why;
+	 * once per reason and hour). The messages are safe to print.
 	 */
 	void (*event)(void *ctx, enum writer_event event, const char *endpoint,
 		const struct error *err);
@@ -75,27 +78,54 @@ struct writer_ops {
 
 struct writer;
 
-/* Takes over the contents of *options. err: a bad URL, an unreadable secret file, ... */
+/*
+ * Takes over the contents of *options. err: a bad URL, a spool that another process has open, ...
+ * previous (may be NULL): the writer that this one follows; it keeps what it has and finishes that, its
+ * spools are shared as long as both live, and only the new one takes from them. The counters of endpoints
+ * that are in both (by name and URL) go on.
+ */
 int writer_new(struct loop *loop, struct http *http, struct write_options *options,
-	const struct writer_ops *ops, void *ctx, struct writer **ret, struct error *err);
+	const struct writer_ops *ops, void *ctx, struct writer *previous, struct writer **ret,
+	struct error *err);
+/* What is still pending goes to the spool, or is dropped and told. */
 void writer_free(struct writer *w);
 
 /*
  * labels: the target's, as after relabeling with service_name and __name__ set; the writer drops those
  * that start with "__" except __name__ and __delta__, adds external labels, and keeps to the server's
- * limits. profile: gzip'ed pprof, copied. time_ns as in the profile; Pyroscope's older storage shows one
- * profile per series and millisecond only, so two of a target must not have the same.
+ * limits: a profile that is too large goes in parts, and none gets the millisecond of another one of its
+ * series, which moves its time a little where it must. The profile stays the caller's.
  */
-void writer_add(struct writer *w, const struct labels *labels, const void *profile, size_t len,
-	int64_t time_ns);
-/* Nothing pending at any endpoint. */
+void writer_add(struct writer *w, const struct labels *labels, const struct pprof *profile);
+
+/* A profile that is encoded already, and what is known of it. */
+struct encoded_profile {
+	const void *data; /* gzip'ed pprof */
+	size_t len;
+	int64_t time_ns; /* as in the profile; 0: none, the server takes the time of its arrival */
+	uint64_t value; /* the sum of its sample values */
+};
+
+/* The same for an encoded one, which is sent as it is; copied. */
+void writer_add_encoded(struct writer *w, const struct labels *labels,
+	const struct encoded_profile *profile);
+/*
+ * The profiles of another interval follow. What of those before is still undelivered is put on disk, where
+ * there is a spool, so that a crash costs one interval at most.
+ */
+void writer_begin_interval(struct writer *w);
+/* Nothing pending in memory at any endpoint. */
 bool writer_idle(const struct writer *w);
 /*
  * From now on each profile gets at most one more attempt, also those added later; waits (back-off) are
  * cut short. What is being sent is not sent again.
  */
 void writer_drain(struct writer *w);
+/* The end: ends what is being sent; what is pending goes to the spool, or is dropped and told. */
+void writer_end(struct writer *w);
+/* Endpoints first, then the directory where there is one. */
 size_t writer_endpoint_count(const struct writer *w);
+/* Copies how things stand; ret->name is valid as long as the writer. endpoint: below the count. */
 void writer_stats(const struct writer *w, size_t endpoint, struct write_stats *ret);
 
 #endif

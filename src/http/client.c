@@ -66,20 +66,46 @@ static void client_destroy(struct http_client *client)
 {
 	list_for_each_safe(n, &client->requests)
 		http_request_free(list_entry(n, struct http_request, node));
-	curl_multi_cleanup(client->multi);
+	if (client->multi)
+		curl_multi_cleanup(client->multi);
 	list_for_each_safe(n, &client->sockets)
 		socket_free(list_entry(n, struct http_socket, node));
 	loop_timer_stop(&client->timeout);
 	loop_timer_stop(&client->start);
+	http_token_free(client->token);
 	http_client_options_release(&client->options);
 	free(client);
 }
 
+/* libcurl leaves it out where a redirect leads to another host. */
+static bool add_token(struct http_request *r)
+{
+	const struct http_token *token = r->client->token;
+
+	r->token_serial = http_token_serial(token);
+	return !curl_easy_setopt(r->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER) &&
+		!curl_easy_setopt(r->easy, CURLOPT_XOAUTH2_BEARER, http_token_value(token));
+}
+
 static void add_to_curl(struct http_request *r)
 {
-	r->added = curl_multi_add_handle(r->client->multi, r->easy) == CURLM_OK;
+	r->added = (!r->client->token || add_token(r)) &&
+		curl_multi_add_handle(r->client->multi, r->easy) == CURLM_OK;
 	if (!r->added)
 		http_request_finish(r, CURLE_OUT_OF_MEMORY);
+}
+
+static void begin(struct http_request *r)
+{
+	struct error err = {0};
+	int e = r->client->token ? http_token_want(r->client->token, &err) : 0;
+
+	if (e == -EAGAIN)
+		r->waits_for_token = true;
+	else if (e < 0)
+		http_request_fail(r, &err);
+	else
+		add_to_curl(r);
 }
 
 static void settle(struct http_client *client)
@@ -96,6 +122,14 @@ static void settle(struct http_client *client)
 	}
 }
 
+static void again_with_another_token(struct http_request *r)
+{
+	r->token_renewed = true;
+	http_token_refused(r->client->token, r->token_serial);
+	http_request_rewind(r);
+	begin(r);
+}
+
 static void finish_ended(struct http_client *client)
 {
 	CURLMsg *msg;
@@ -108,7 +142,10 @@ static void finish_ended(struct http_client *client)
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &r);
-		http_request_finish(r, code);
+		if (!r->dead && http_request_renews_token(r))
+			again_with_another_token(r);
+		else
+			http_request_finish(r, code);
 	}
 }
 
@@ -202,11 +239,59 @@ static void on_start(struct loop_timer *timer)
 	list_for_each_safe(n, &client->requests) {
 		struct http_request *r = list_entry(n, struct http_request, node);
 
-		if (!r->added && !r->dead)
+		if (!r->added && !r->dead && !r->waits_for_token)
+			begin(r);
+	}
+	if (--client->depth == 0)
+		settle(client);
+}
+
+static void on_token(void *ctx, const struct error *err)
+{
+	struct http_client *client = ctx;
+
+	client->depth++;
+	list_for_each_safe(n, &client->requests) {
+		struct http_request *r = list_entry(n, struct http_request, node);
+
+		if (!r->waits_for_token || r->dead)
+			continue;
+		r->waits_for_token = false;
+		if (err)
+			http_request_fail(r, err);
+		else
 			add_to_curl(r);
 	}
 	if (--client->depth == 0)
 		settle(client);
+}
+
+static int add_multi(struct http_client *client, struct error *err)
+{
+	long connections = client->options.max_connections;
+
+	client->multi = curl_multi_init();
+	if (!client->multi)
+		return error_set(err, -ENOMEM, "libcurl: out of memory");
+	if (connections == 0)
+		connections = DEFAULT_CONNECTIONS;
+	curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+	curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
+	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, connections);
+	return 0;
+}
+
+static int add_token_source(struct http_client *client, struct error *err)
+{
+	static const struct http_token_ops ops = {.settled = on_token};
+
+	if (!client->options.oauth2.token_url)
+		return 0;
+	return http_token_new(client->http, &client->options.oauth2, &ops, client, &client->token,
+		err);
 }
 
 int http_client_new(struct http *http, struct http_client_options *options,
@@ -227,22 +312,13 @@ int http_client_new(struct http *http, struct http_client_options *options,
 	list_init(&client->sockets);
 	loop_timer_init(http->loop, &client->timeout, on_timeout);
 	loop_timer_init(http->loop, &client->start, on_start);
-	client->multi = curl_multi_init();
-	if (!client->multi) {
-		http_client_options_release(&client->options);
-		free(client);
-		return error_set(err, -ENOMEM, "libcurl: out of memory");
+	r = add_multi(client, err);
+	if (r == 0)
+		r = add_token_source(client, err);
+	if (r < 0) {
+		client_destroy(client);
+		return r;
 	}
-	long connections = client->options.max_connections;
-
-	if (connections == 0)
-		connections = DEFAULT_CONNECTIONS;
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
-	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, connections);
 	*ret = client;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/strbuf.h"
 #include "http/http.h"
+#include "http/token.h"
 
 struct http {
 	struct loop *loop;
@@ -21,6 +22,7 @@ struct http_client {
 	struct list_node sockets;
 	struct loop_timer timeout; /* as libcurl asks for it */
 	struct loop_timer start; /* running while a request waits to be given to libcurl */
+	struct http_token *token; /* oauth2; NULL: none */
 	unsigned depth; /* > 0: libcurl or a callback of ours is on the stack */
 	bool doomed; /* freed from a callback; goes away when depth is 0 again */
 };
@@ -42,8 +44,15 @@ struct http_request {
 	bool added; /* libcurl has it */
 	bool dead; /* cancelled; never called back again */
 	bool body_cut;
+	bool led_elsewhere; /* by a redirect that is not followed */
+	bool waits_for_token;
+	bool token_renewed; /* the server refused the first one */
+	unsigned token_serial; /* of the one that it goes with */
+	char message[CURL_ERROR_SIZE]; /* why we made it stop; libcurl's would be that we did */
 	char curl_message[CURL_ERROR_SIZE];
 };
+
+void http_oauth2_options_release(struct http_oauth2_options *o);
 
 /* -EINVAL where options contradict each other. */
 int http_client_options_check(const struct http_client_options *o, struct error *err);
@@ -52,6 +61,15 @@ int http_client_options_check(const struct http_client_options *o, struct error 
 int http_easy_setup(struct http_request *request, const struct http_request_options *o,
 	struct error *err);
 
+/* Appends the value, or the trimmed contents of the file (one line), or nothing. */
+int http_read_secret(const char *value, const char *file, struct strbuf *out, struct error *err);
+
+/* Whether this answer is no news to anybody: the request is made again with another token. */
+bool http_request_renews_token(const struct http_request *request);
+/* Forgets the answer, so that it can be made again. */
+void http_request_rewind(struct http_request *request);
+/* Where libcurl never had it: ends it with this error. */
+void http_request_fail(struct http_request *request, const struct error *err);
 /* After libcurl ended it: calls on_done and frees it. */
 void http_request_finish(struct http_request *request, CURLcode code);
 void http_request_free(struct http_request *request);

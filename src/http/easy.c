@@ -60,8 +60,7 @@ static void trim(struct strbuf *sb)
 	strbuf_consume(sb, skip);
 }
 
-/* The value, or the trimmed contents of the file, or "". */
-static int read_secret(const char *value, const char *file, struct strbuf *out, struct error *err)
+int http_read_secret(const char *value, const char *file, struct strbuf *out, struct error *err)
 {
 	if (value) {
 		strbuf_add_str(out, value);
@@ -101,10 +100,10 @@ static int set_auth(struct http_request *r, struct error *err)
 	const struct http_client_options *o = &r->client->options;
 	struct strbuf a cleanup_strbuf = STRBUF_INIT;
 	struct strbuf b cleanup_strbuf = STRBUF_INIT;
-	int e = read_secret(o->basic_auth.username, o->basic_auth.username_file, &a, err);
+	int e = http_read_secret(o->basic_auth.username, o->basic_auth.username_file, &a, err);
 
 	if (e == 0)
-		e = read_secret(o->basic_auth.password, o->basic_auth.password_file, &b, err);
+		e = http_read_secret(o->basic_auth.password, o->basic_auth.password_file, &b, err);
 	if (e < 0)
 		return e;
 	if (a.len > 0 || b.len > 0) {
@@ -113,7 +112,8 @@ static int set_auth(struct http_request *r, struct error *err)
 		set(r, CURLOPT_PASSWORD, b.buf);
 	}
 	strbuf_reset(&b);
-	e = read_secret(o->authorization.credentials, o->authorization.credentials_file, &b, err);
+	e = http_read_secret(o->authorization.credentials, o->authorization.credentials_file, &b,
+		err);
 	if (e < 0 || b.len == 0)
 		return e;
 	strbuf_reset(&a);
@@ -167,8 +167,10 @@ static void set_tls(struct http_request *r)
 		set(r, CURLOPT_CAPATH, NULL);
 	if (o->tls.ca)
 		set_blob(r, CURLOPT_CAINFO_BLOB, o->tls.ca);
-	if (o->tls.ca_file)
+	if (o->tls.ca_file) {
 		set(r, CURLOPT_CAINFO, o->tls.ca_file);
+		set(r, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* else it is read once a day */
+	}
 	if (o->tls.cert)
 		set_blob(r, CURLOPT_SSLCERT_BLOB, o->tls.cert);
 	if (o->tls.cert_file)
@@ -184,18 +186,18 @@ static void set_proxy(struct http_request *r)
 {
 	const struct http_client_options *o = &r->client->options;
 
-	if (o->unix_socket || (!o->proxy_url && !o->proxy_from_environment)) {
+	if (o->unix_socket || (!o->proxy.url && !o->proxy.from_environment)) {
 		set(r, CURLOPT_PROXY, "");
 		return;
 	}
-	const char *upper = getenv("HTTP_PROXY");
+	const char *lower = getenv("http_proxy"), *upper = getenv("HTTP_PROXY");
 
-	if (o->proxy_url)
-		set(r, CURLOPT_PROXY, o->proxy_url);
-	else if (!strcmp(r->scheme, "http") && !getenv("http_proxy") && upper)
+	if (o->proxy.url)
+		set(r, CURLOPT_PROXY, o->proxy.url);
+	else if (!strcmp(r->scheme, "http") && !(lower && *lower) && upper)
 		set(r, CURLOPT_PROXY, upper);
-	if (o->no_proxy)
-		set(r, CURLOPT_NOPROXY, o->no_proxy);
+	if (o->proxy.no_proxy)
+		set(r, CURLOPT_NOPROXY, o->proxy.no_proxy);
 	set(r, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
@@ -217,6 +219,8 @@ static void set_connection(struct http_request *r, const struct http_request_opt
 	set(r, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
 	set(r, CURLOPT_HTTP_VERSION,
 		(long)(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+	if (http2)
+		set(r, CURLOPT_PIPEWAIT, 1L); /* one connection carries all */
 	set(r, CURLOPT_CONNECTTIMEOUT_MS, (long)MAX(connect_ns / NSEC_PER_MSEC, INT64_C(1)));
 	if (o->timeout_ns > 0)
 		set(r, CURLOPT_TIMEOUT_MS, (long)MAX(o->timeout_ns / NSEC_PER_MSEC, INT64_C(1)));

@@ -23,6 +23,32 @@ struct http_header {
 	char *value;
 };
 
+struct http_tls_options {
+	char *ca, *ca_file, *cert, *cert_file, *key, *key_file, *server_name;
+	bool insecure_skip_verify;
+	char *min_version; /* TLS10 to TLS13 */
+};
+
+struct http_proxy_options {
+	char *url, *no_proxy;
+	bool from_environment;
+};
+
+/* A token by the client credentials grant of OAuth 2.0 (RFC 6749, 4.4). */
+struct http_oauth2_options {
+	char *token_url; /* NULL: no oauth2 */
+	char *client_id;
+	char *client_secret, *client_secret_file;
+	char **scopes;
+	size_t scope_count;
+	struct http_param {
+		char *name, *value;
+	} * params; /* further ones of the request for the token */
+	size_t param_count;
+	struct http_tls_options tls; /* of that request, and so is the proxy */
+	struct http_proxy_options proxy;
+};
+
 /* Names and meanings as in Prometheus' http_config. NULL strings: not given. All owned by the struct. */
 struct http_client_options {
 	char *unix_socket; /* path, or @NAME (abstract); the URL's host is then only a name */
@@ -33,15 +59,11 @@ struct http_client_options {
 		char *type; /* default "Bearer" */
 		char *credentials, *credentials_file;
 	} authorization; /* bearer_token and bearer_token_file are read into this */
-	struct {
-		char *ca, *ca_file, *cert, *cert_file, *key, *key_file, *server_name;
-		bool insecure_skip_verify;
-		char *min_version; /* TLS10 to TLS13 */
-	} tls;
+	struct http_oauth2_options oauth2;
+	struct http_tls_options tls;
+	struct http_proxy_options proxy;
 	struct http_header *headers;
 	size_t header_count;
-	char *proxy_url, *no_proxy;
-	bool proxy_from_environment;
 	bool follow_redirects; /* never to another scheme */
 	bool enable_http2;
 	unsigned max_connections; /* 0: 4 */

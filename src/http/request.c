@@ -40,6 +40,54 @@ static bool is_final(struct http_request *r, long status)
 	return curl_easy_header(r->easy, "Location", 0, CURLH_HEADER, -1, &location) != CURLHE_OK;
 }
 
+static void release_url(CURLU **u)
+{
+	curl_url_cleanup(*u);
+}
+
+/* Appends "host:port"; false where the URL has none. */
+static bool add_host(CURLU *u, struct strbuf *out)
+{
+	char *host = NULL, *port = NULL;
+	bool fine = !curl_url_get(u, CURLUPART_HOST, &host, 0) &&
+		!curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+
+	if (fine)
+		strbuf_addf(out, "%s:%s", host, port);
+	curl_free(host);
+	curl_free(port);
+	return fine;
+}
+
+/*
+ * Whether the redirect that is about to be followed leads to another host or port. libcurl then leaves out
+ * Authorization, but no other header, and those of the configuration may be secrets.
+ */
+static bool leads_elsewhere(struct http_request *r)
+{
+	CURLU *u __attribute__((cleanup(release_url))) = curl_url();
+	struct strbuf here cleanup_strbuf = STRBUF_INIT, there cleanup_strbuf = STRBUF_INIT;
+	struct curl_header *location;
+	const char *url = NULL;
+
+	if (curl_easy_header(r->easy, "Location", 0, CURLH_HEADER, -1, &location) != CURLHE_OK)
+		return false;
+	curl_easy_getinfo(r->easy, CURLINFO_EFFECTIVE_URL, &url);
+	if (!u || !url || curl_url_set(u, CURLUPART_URL, url, 0) || !add_host(u, &here) ||
+		curl_url_set(u, CURLUPART_URL, location->value, 0) || !add_host(u, &there))
+		return true;
+	return strcasecmp(here.buf, there.buf) != 0;
+}
+
+static bool may_go_there(struct http_request *r, long status)
+{
+	if (status < 300 || !r->client->options.header_count || !leads_elsewhere(r))
+		return true;
+	r->abort_code = -EPROTO;
+	r->led_elsewhere = true;
+	return false;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
 	struct http_request *r = ctx;
@@ -53,17 +101,19 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 	r->header_bytes += len;
 	if (r->header_bytes > MAX_HEADERS) {
 		r->abort_code = -EPROTO;
-		snprintf(r->curl_message, sizeof(r->curl_message),
+		snprintf(r->message, sizeof(r->message),
 			"the headers of the answer are larger than %d bytes", MAX_HEADERS);
 		return 0;
 	}
 	if (line[0] != '\r' && line[0] != '\n')
 		return len;
 	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (r->status || !is_final(r, status))
+	if (r->status)
 		return len;
+	if (!is_final(r, status))
+		return may_go_there(r, status) ? len : 0;
 	r->status = status;
-	if (r->options.on_headers)
+	if (r->options.on_headers && !http_request_renews_token(r))
 		r->options.on_headers(r->options.ctx, status);
 	return r->dead ? 0 : len;
 }
@@ -82,7 +132,7 @@ static size_t gather(struct http_request *r, const char *data, size_t len)
 		return CURL_WRITEFUNC_ERROR;
 	}
 	r->abort_code = -EFBIG;
-	snprintf(r->curl_message, sizeof(r->curl_message), "the answer is larger than %zu bytes",
+	snprintf(r->message, sizeof(r->message), "the answer is larger than %zu bytes",
 		r->options.max_body);
 	return CURL_WRITEFUNC_ERROR;
 }
@@ -98,7 +148,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 		return gather(r, data, len);
 	r->abort_code = r->options.on_data(r->options.ctx, data, len);
 	if (r->abort_code < 0 && !r->dead)
-		snprintf(r->curl_message, sizeof(r->curl_message), "%s", strerror(-r->abort_code));
+		snprintf(r->message, sizeof(r->message), "%s", strerror(-r->abort_code));
 	return r->abort_code || r->dead ? CURL_WRITEFUNC_ERROR : len;
 }
 
@@ -206,12 +256,14 @@ static const char *tls_reason(const char *message)
 
 static void explain(struct http_request *r, CURLcode code, struct http_result *result)
 {
-	const char *reason = r->curl_message;
+	const char *reason = r->message[0] ? r->message : r->curl_message;
 	long os_errno = 0;
 
 	curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os_errno);
 	result->code = r->abort_code ? r->abort_code : http_errno(code, os_errno);
-	if (code == CURLE_COULDNT_CONNECT && os_errno)
+	if (r->led_elsewhere)
+		reason = "redirected to another host, which is not to see the configured headers";
+	else if (code == CURLE_COULDNT_CONNECT && os_errno)
 		reason = strerror((int)os_errno);
 	else if (!*reason)
 		reason = curl_easy_strerror(code);
@@ -254,6 +306,30 @@ void http_request_finish(struct http_request *r, CURLcode code)
 	if (r->options.on_done)
 		r->options.on_done(r->options.ctx, &result);
 	http_request_free(r);
+}
+
+bool http_request_renews_token(const struct http_request *r)
+{
+	return r->client->token && r->status == 401 && !r->token_renewed;
+}
+
+void http_request_rewind(struct http_request *r)
+{
+	if (r->added)
+		curl_multi_remove_handle(r->client->multi, r->easy);
+	r->added = false;
+	r->status = 0;
+	r->header_bytes = 0;
+	strbuf_reset(&r->body);
+	r->body_cut = false;
+	r->message[0] = r->curl_message[0] = '\0';
+}
+
+void http_request_fail(struct http_request *r, const struct error *err)
+{
+	r->abort_code = err->code;
+	snprintf(r->message, sizeof(r->message), "%.*s", CURL_ERROR_SIZE - 1, err->message);
+	http_request_finish(r, CURLE_ABORTED_BY_CALLBACK);
 }
 
 void http_request_free(struct http_request *r)

@@ -67,13 +67,23 @@ int cpu_list_parse(const char *text, struct cpu_list *ret)
 	return 0;
 }
 
-int cpu_list_read_online(const char *sys, struct cpu_list *ret)
+static int read_list(const char *sys, const char *name, struct cpu_list *ret)
 {
-	char *path cleanup_free = xasprintf("%s/devices/system/cpu/online", sys);
+	char *path cleanup_free = xasprintf("%s/devices/system/cpu/%s", sys, name);
 	struct strbuf text cleanup_strbuf = STRBUF_INIT;
 	int r = file_read_at(AT_FDCWD, path, LIST_TEXT_MAX, &text);
 
 	return r < 0 ? r : cpu_list_parse(text.buf, ret);
+}
+
+int cpu_list_read_online(const char *sys, struct cpu_list *ret)
+{
+	return read_list(sys, "online", ret);
+}
+
+int cpu_list_read_possible(const char *sys, struct cpu_list *ret)
+{
+	return read_list(sys, "possible", ret);
 }
 
 bool cpu_list_has(const struct cpu_list *list, unsigned cpu)

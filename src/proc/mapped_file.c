@@ -12,7 +12,8 @@
  * - the walk is RESOLVE_CACHED (5.12): a mapped file pins its path in the dentry cache, so if the walk
  *   would have to ask the file system, the path leads elsewhere by now;
  * - the descriptor for reading comes last, and only on a file system from the list below. Its type is looked
- *   up by mount id in /proc/PID/mountinfo, because statfs(2) would ask the server. memfds have no mount
+ *   up by mount id with statmount(2), else in /proc/PID/mountinfo, because statfs(2) would ask the server.
+ *   While the file's descriptor is open its mount stays, so its id is no other's. memfds have no mount
  *   there; they are known by the device of one of our own.
  * An overlay whose lower layer is a FUSE mount passes. Making one takes CAP_SYS_ADMIN in the container.
  */
@@ -34,6 +35,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/strbuf.h"
+#include "proc/mount_type.h"
 
 /* fs.mount-max is 100000; containers have tens. What lies beyond is refused, not scanned. */
 #define MOUNTINFO_MAX (4 << 20)
@@ -119,7 +121,7 @@ static int walk(int root, const char *path, unsigned long long resolve)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int find_by_path(int process_dir, const struct map_entry *entry)
+int path_find_cached(int process_dir, const char *path)
 {
 	int root cleanup_close = openat(process_dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int fd = -EAGAIN;
@@ -127,9 +129,9 @@ static int find_by_path(int process_dir, const struct map_entry *entry)
 	if (root < 0)
 		return -errno;
 	for (int i = 0; i < CACHED_TRIES && fd == -EAGAIN; i++)
-		fd = walk(root, entry->path, RESOLVE_CACHED);
+		fd = walk(root, path, RESOLVE_CACHED);
 	if (fd == -EINVAL) /* before 5.12 */
-		fd = walk(root, entry->path, 0);
+		fd = walk(root, path, 0);
 	return fd == -EAGAIN ? -ESTALE : fd;
 }
 
@@ -147,7 +149,7 @@ int mapped_file_find(int process_dir, const struct map_entry *entry, struct file
 	bool by_path = fd < 0;
 
 	if (by_path)
-		fd = entry->deleted ? -ENOENT : find_by_path(process_dir, entry);
+		fd = entry->deleted ? -ENOENT : path_find_cached(process_dir, entry->path);
 	if (fd < 0)
 		return fd;
 	int r = file_identity_of(fd, ret);
@@ -157,6 +159,27 @@ int mapped_file_find(int process_dir, const struct map_entry *entry, struct file
 	if (by_path && !same_file(ret, entry))
 		return -ESTALE;
 	return steal_fd(&fd);
+}
+
+int mapped_file_find_again(int process_dir, const struct map_entry *entry, bool own,
+	struct file_identity *ret)
+{
+	int fd cleanup_close = own ? find_by_mapping(process_dir, entry) : -ENOENT;
+
+	if (fd >= 0 && file_identity_of(fd, ret) == 0 && same_file(ret, entry))
+		return steal_fd(&fd);
+	if (entry->deleted)
+		return -ENOENT;
+	int by_path cleanup_close = path_find_cached(process_dir, entry->path);
+	int r = by_path < 0 ? by_path : file_identity_of(by_path, ret);
+
+	if (r < 0)
+		return r;
+	bool same = own ? same_file(ret, entry)
+			: ret->dev == makedev(entry->dev_major, entry->dev_minor) &&
+			ret->inode == entry->inode;
+
+	return same ? steal_fd(&by_path) : -ESTALE;
 }
 
 static bool is_local(const char *type, size_t len)
@@ -173,10 +196,10 @@ static bool is_local(const char *type, size_t len)
  * are escaped. The file's own mount decides; where the process does not see it (it has entered another mount
  * namespace since it mapped the file), another mount of the same device, which is the same file system.
  */
-static int mount_is_local(int process_dir, const struct statx *st)
+static int mount_is_local_in(int process_dir, const char *mountinfo, const struct statx *st)
 {
 	struct strbuf text cleanup_strbuf = STRBUF_INIT;
-	int r = file_read_at(process_dir, "mountinfo", MOUNTINFO_MAX, &text), result = -ENOENT;
+	int r = file_read_at(process_dir, mountinfo, MOUNTINFO_MAX, &text), result = -ENOENT;
 
 	if (r < 0)
 		return r;
@@ -202,6 +225,18 @@ static int mount_is_local(int process_dir, const struct statx *st)
 	return result;
 }
 
+/* A process that has changed its root (chroot) may see no mount at all; process 1 sees those of the host. */
+static int mount_is_local(int process_dir, int path_fd, const struct statx *st)
+{
+	char type[MOUNT_TYPE_MAX];
+
+	if (mount_type(process_dir, path_fd, type) == 0)
+		return is_local(type, strlen(type)) ? 0 : -EXDEV;
+	int r = mount_is_local_in(process_dir, "mountinfo", st);
+
+	return r == -ENOENT ? mount_is_local_in(process_dir, "../1/mountinfo", st) : r;
+}
+
 /* Whether the file lies on the kernel's own tmpfs mount, as memfds and shared memory do. */
 static bool is_memfd(const struct statx *st)
 {
@@ -212,6 +247,16 @@ static bool is_memfd(const struct statx *st)
 		ours.stx_dev_minor == st->stx_dev_minor;
 }
 
+int mapped_file_is_local(int process_dir, int path_fd)
+{
+	struct statx st;
+	unsigned mask = STATX_BASIC_STATS | STATX_MNT_ID;
+
+	if (statx(path_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, mask, &st) < 0)
+		return -errno;
+	return mount_is_local(process_dir, path_fd, &st);
+}
+
 int mapped_file_open(int process_dir, int path_fd)
 {
 	struct statx st;
@@ -220,7 +265,7 @@ int mapped_file_open(int process_dir, int path_fd)
 
 	if (r < 0)
 		return r;
-	r = mount_is_local(process_dir, &st);
+	r = mount_is_local(process_dir, path_fd, &st);
 	if (r == -ENOENT)
 		r = is_memfd(&st) ? 0 : -EXDEV;
 	if (r < 0)

@@ -34,10 +34,29 @@ int mapped_file_find(int process_dir, const struct map_entry *entry,
 	struct file_identity *ret) MUST_CHECK;
 
 /*
+ * The same for a mapping that was there a while ago: what is mapped in its place by now, and what its path leads
+ * to, count only if they are that file. own: the directory is of the process that had the mapping; another's
+ * (a parent's, who has the same root most likely) does as well, but then the device must be the very same,
+ * which it is not on overlayfs before 6.8.
+ */
+int mapped_file_find_again(int process_dir, const struct map_entry *entry, bool own,
+	struct file_identity *ret) MUST_CHECK;
+
+/*
  * A readable descriptor of what mapped_file_find() returned. -EXDEV where its file system is not one
  * that answers by itself (FUSE, network file systems, unknown ones); -errno.
  */
 int mapped_file_open(int process_dir, int path_fd) MUST_CHECK;
+
+/*
+ * An O_PATH descriptor of what lies there beneath the process's root, whatever it is, found without asking
+ * a file system: -ESTALE where the kernel does not have it in its cache, -errno.
+ */
+int path_find_cached(int process_dir, const char *path) MUST_CHECK;
+
+/* Whether a file or directory is on such a file system: 0, -EXDEV; -ENOENT where the process does not see
+ * its mount, -errno. */
+int mapped_file_is_local(int process_dir, int path_fd) MUST_CHECK;
 
 /* The identity that an open file has now; asks no server. 0 or -errno, -EINVAL for no regular file. */
 int file_identity_of(int fd, struct file_identity *ret) MUST_CHECK;

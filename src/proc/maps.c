@@ -74,7 +74,7 @@ static void decode_path(char *path)
 	*to = '\0';
 }
 
-static bool strip_deleted(char *path)
+bool maps_strip_deleted(char *path)
 {
 	size_t len = strlen(path), suffix = sizeof(DELETED) - 1;
 
@@ -109,7 +109,7 @@ int maps_parse_line(char *line, size_t len, struct map_entry *ret)
 
 	path += strspn(path, " ");
 	decode_path(path);
-	ret->deleted = ret->inode && strip_deleted(path);
+	ret->deleted = ret->inode && maps_strip_deleted(path);
 	ret->path = path;
 	return 0;
 }

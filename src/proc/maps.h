@@ -26,6 +26,9 @@ struct map_entry {
 	const char *path;
 };
 
+/* Cuts off the kernel's " (deleted)"; whether it was there. */
+bool maps_strip_deleted(char *path);
+
 typedef void (*maps_fn)(void *ctx, const struct map_entry *entry);
 
 /*

@@ -80,20 +80,48 @@ static int start_ticks(int process_dir, int64_t *ret)
 	return 0;
 }
 
-int process_dir_open(const struct proc_root *proc, const struct process_id *id)
+/* Of whichever process has the pid. */
+static int open_pid(const struct proc_root *proc, uint32_t pid, int64_t *ret_start_ticks)
 {
 	char name[16];
-	int64_t ticks = 0;
 
-	snprintf(name, sizeof(name), "%u", id->pid);
+	snprintf(name, sizeof(name), "%u", pid);
 	int fd cleanup_close = openat(proc->fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	int r = start_ticks(fd, &ticks);
+	int r = start_ticks(fd, ret_start_ticks);
 
-	if (r < 0)
-		return r;
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+bool process_is_gone(const struct proc_root *proc, uint32_t pid)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%u", pid);
+	return faccessat(proc->fd, name, F_OK, 0) < 0 && errno == ENOENT;
+}
+
+int process_dir_open_alive(const struct proc_root *proc, uint32_t pid, uint64_t alive_ns,
+	uint64_t *ret_start_ns)
+{
+	int64_t ticks = 0;
+	int fd cleanup_close = open_pid(proc, pid, &ticks);
+
+	if (fd < 0)
+		return fd;
+	*ret_start_ns = (uint64_t)(ticks * proc->tick_ns - proc->boottime_offset_ns);
+	return *ret_start_ns > alive_ns ? -ESRCH : steal_fd(&fd);
+}
+
+int process_dir_open(const struct proc_root *proc, const struct process_id *id)
+{
+	int64_t ticks = 0;
+	int fd cleanup_close = open_pid(proc, id->pid, &ticks);
+
+	if (fd < 0)
+		return fd;
 	int64_t want = ((int64_t)id->start_ns + proc->boottime_offset_ns) / proc->tick_ns;
 
 	if (llabs(ticks - want) > 1)

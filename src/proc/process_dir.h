@@ -6,6 +6,7 @@
 #ifndef PROC_PROCESS_DIR_H
 #define PROC_PROCESS_DIR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/macros.h"
@@ -27,5 +28,13 @@ void proc_root_release(struct proc_root *proc);
  * self_exec_id.
  */
 int process_dir_open(const struct proc_root *proc, const struct process_id *id) MUST_CHECK;
+/*
+ * The same for the process that had this pid at alive_ns (CLOCK_BOOTTIME of the initial time namespace), with its
+ * start, which is cut to proc->tick_ns.
+ */
+int process_dir_open_alive(const struct proc_root *proc, uint32_t pid, uint64_t alive_ns,
+	uint64_t *ret_start_ns) MUST_CHECK;
+/* Whether no process or thread has the pid: who had it is gone, and runs nothing any more. */
+bool process_is_gone(const struct proc_root *proc, uint32_t pid);
 
 #endif

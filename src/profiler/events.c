@@ -51,7 +51,11 @@ bool event_deliver(const void *data, size_t size, const struct profiler_ops *ops
 	switch (event->kind) {
 	case EVENT_PROCESS_SEEN:
 		if (ops->process_seen)
-			ops->process_seen(ctx, &process);
+			ops->process_seen(ctx, &process, event->time_ns);
+		return true;
+	case EVENT_THREAD_UNKNOWN:
+		if (ops->thread_unknown)
+			ops->thread_unknown(ctx, &process);
 		return true;
 	case EVENT_CGROUP_SEEN:
 		return deliver_cgroup(data, size, &process, ops, ctx);

@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -24,15 +25,25 @@
 
 #define BATCH 1024 /* elements read per system call; more than one bucket ever holds */
 
-void interval_tally_init(struct interval_tally *t)
+int interval_tally_init(struct interval_tally *t, const struct profile_bpf *skel)
 {
-	*t = (struct interval_tally){.cpu_count = (size_t)MAX(libbpf_num_possible_cpus(), 1)};
-	t->cpu_ticks = xcalloc(t->cpu_count, sizeof(*t->cpu_ticks));
+	const struct bpf_map *map = skel->maps.cpus;
+	void *cpus;
+
+	*t = (struct interval_tally){.cpu_count = bpf_map__max_entries(map),
+		.cpu_size = bpf_map__value_size(map)};
+	cpus = mmap(NULL, t->cpu_count * t->cpu_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		bpf_map__fd(map), 0);
+	if (cpus == MAP_FAILED)
+		return -errno;
+	t->cpus = cpus;
+	return 0;
 }
 
 void interval_tally_release(struct interval_tally *t)
 {
-	free(t->cpu_ticks);
+	if (t->cpus)
+		munmap(t->cpus, t->cpu_count * t->cpu_size);
 	*t = (struct interval_tally){0};
 }
 
@@ -41,14 +52,24 @@ static struct bpf_map *counts_of(const struct profile_bpf *skel, uint32_t epoch)
 	return epoch ? skel->maps.counts_1 : skel->maps.counts_0;
 }
 
+static int write_back(struct profile_bpf *skel, uint32_t epoch)
+{
+	int fd = bpf_map__fd(counts_of(skel, epoch));
+
+	return bpf_map_update_elem(bpf_map__fd(skel->maps.counts), &epoch, &fd, BPF_ANY) < 0
+		? -errno
+		: 0;
+}
+
+int interval_quiesce(struct profile_bpf *skel)
+{
+	return write_back(skel, 0);
+}
+
 int interval_flip(struct profile_bpf *skel, uint32_t epoch)
 {
-	uint32_t old = !epoch;
-	int fd = bpf_map__fd(counts_of(skel, old));
-
 	__atomic_store_n(&skel->bss->epoch, epoch, __ATOMIC_SEQ_CST);
-	return bpf_map_update_elem(bpf_map__fd(skel->maps.counts), &old, &fd, BPF_ANY) < 0 ? -errno
-											   : 0;
+	return write_back(skel, !epoch);
 }
 
 int interval_take_counts(struct profile_bpf *skel, uint32_t epoch, struct stack_ticks **ret,
@@ -94,18 +115,14 @@ static void add_tally(struct tally *sum, const struct tally *t)
 	sum->lost_task += t->lost_task;
 }
 
-int interval_take_tally(struct profile_bpf *skel, uint32_t epoch, struct interval_tally *t)
+/* Two lie at the front of each CPU's memory (struct cpu_state, bpf/cpu.bpf.h). */
+void interval_take_tally(struct interval_tally *t, uint32_t epoch)
 {
-	struct tally *tallies cleanup_free = xcalloc(t->cpu_count, sizeof(*tallies));
-	int fd = bpf_map__fd(skel->maps.tallies);
-
-	if (bpf_map_lookup_elem(fd, &epoch, tallies) < 0)
-		return -errno;
 	t->sum = (struct tally){0};
 	for (size_t i = 0; i < t->cpu_count; i++) {
-		t->cpu_ticks[i] = tallies[i].ticks;
-		add_tally(&t->sum, &tallies[i]);
-		tallies[i] = (struct tally){0};
+		struct tally *tally = (struct tally *)(void *)(t->cpus + i * t->cpu_size) + epoch;
+
+		add_tally(&t->sum, tally);
+		*tally = (struct tally){0};
 	}
-	return bpf_map_update_elem(fd, &epoch, tallies, BPF_EXIST) < 0 ? -errno : 0;
 }

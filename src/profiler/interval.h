@@ -13,15 +13,20 @@ struct stack_table;
 
 struct interval_tally {
 	struct tally sum; /* of all CPUs */
-	uint64_t *cpu_ticks; /* by CPU number, cpu_count of them */
-	size_t cpu_count; /* possible CPUs */
+	size_t cpu_count; /* CPU numbers lie below it */
+	uint8_t *cpus; /* the map of that name, cpu_size bytes each; mapped */
+	size_t cpu_size;
 };
 
-void interval_tally_init(struct interval_tally *t);
+/* Maps what the CPUs count in. 0 or -errno; release it in either case. */
+int interval_tally_init(struct interval_tally *t, const struct profile_bpf *skel);
 void interval_tally_release(struct interval_tally *t);
 
 /* Makes `epoch` the current one; on return no program uses the other. 0 or -errno. */
 int interval_flip(struct profile_bpf *skel, uint32_t epoch);
+
+/* Waits until every program that runs has ended. 0 or -errno. */
+int interval_quiesce(struct profile_bpf *skel);
 
 /*
  * Takes the counts of a finished epoch out of the kernel. The result holds *ret_count elements and is
@@ -34,6 +39,6 @@ struct stack_ticks {
 int interval_take_counts(struct profile_bpf *skel, uint32_t epoch, struct stack_ticks **ret,
 	size_t *ret_count);
 /* The same for the tallies. */
-int interval_take_tally(struct profile_bpf *skel, uint32_t epoch, struct interval_tally *t);
+void interval_take_tally(struct interval_tally *t, uint32_t epoch);
 
 #endif

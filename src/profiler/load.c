@@ -9,6 +9,7 @@
  */
 #include "profiler/load.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <malloc.h>
@@ -22,6 +23,7 @@
 #include "base/log.h"
 #include "bpf/profile.h"
 #include "proc/cgroups.h"
+#include "proc/cpus.h"
 #include "profile.skel.h"
 #include "profiler/environment.h"
 
@@ -29,6 +31,8 @@
 #define COUNTS_MIN        4096
 #define COUNTS_MAX        65536
 #define RING_PER_CPU      (128 << 10) /* at 97 Hz: 2 s of the longest stacks, 10 s of common ones */
+#define SNAPSHOTS_PER_CPU (64 << 10) /* rings are resident, twice: no more than it takes */
+#define SNAPSHOTS_MIN     (1 << 20)
 #define RING_MIN          (512 << 10)
 #define RING_MAX          (16 << 20)
 #define LRU_PER_CPU       256 /* each CPU takes free elements in lots of 128 */
@@ -64,12 +68,25 @@ static uint32_t power_of_two(uint64_t at_least, uint32_t min, uint32_t max)
 	return n;
 }
 
+/* CPU numbers lie below it. */
+static uint32_t cpu_numbers(const char *sys)
+{
+	struct cpu_list possible cleanup_cpu_list = {0};
+
+	if (cpu_list_read_possible(sys, &possible) == 0 && possible.count)
+		return possible.cpu[possible.count - 1] + 1;
+	return (uint32_t)MAX(libbpf_num_possible_cpus(), 1);
+}
+
 static void size_maps(struct profile_bpf *skel, const struct profiler_options *options)
 {
 	uint64_t rate = options->sample_rate;
-	uint64_t cpus = (uint64_t)MAX(libbpf_num_possible_cpus(), 1);
+	uint32_t numbers = cpu_numbers(options->sys);
+	uint64_t cpus = numbers;
 	uint32_t counts = power_of_two(cpus * rate * SECONDS_COVERED, COUNTS_MIN, COUNTS_MAX);
 	uint32_t ring = power_of_two(cpus * RING_PER_CPU * rate / DEFAULT_RATE, RING_MIN, RING_MAX);
+	uint32_t snapshots = power_of_two(cpus * SNAPSHOTS_PER_CPU * rate / DEFAULT_RATE,
+		SNAPSHOTS_MIN, RING_MAX);
 	uint32_t lru = power_of_two(cpus * LRU_PER_CPU, LRU_MIN, LRU_MAX);
 
 	if (options->max_stacks)
@@ -79,9 +96,14 @@ static void size_maps(struct profile_bpf *skel, const struct profiler_options *o
 	bpf_map__set_max_entries(skel->maps.counts_0, counts);
 	bpf_map__set_max_entries(skel->maps.counts_1, counts);
 	bpf_map__set_max_entries(skel->maps.stacks, ring);
+	bpf_map__set_max_entries(skel->maps.snapshots, snapshots);
+	bpf_map__set_max_entries(skel->maps.cpus, numbers);
 	bpf_map__set_max_entries(skel->maps.verdicts, lru);
 	bpf_map__set_max_entries(skel->maps.judged, lru);
 	bpf_map__set_max_entries(skel->maps.processes, lru);
+	if (options->max_processes)
+		bpf_map__set_max_entries(skel->maps.known_processes,
+			(uint32_t)MIN(options->max_processes, (size_t)UNWIND_PROCESSES_MAX));
 	skel->rodata->wakeup_bytes = ring / 4;
 }
 
@@ -124,6 +146,20 @@ static void choose_program(struct profile_bpf *skel)
 
 	bpf_program__set_autoload(skel->progs.profile, loop);
 	bpf_program__set_autoload(skel->progs.profile_plain, !loop);
+	bpf_program__set_autoload(skel->progs.walk_plain, !loop);
+}
+
+/* The program without bpf_loop() goes on by itself. */
+static int link_tail_call(struct profile_bpf *skel)
+{
+	int fd = bpf_program__fd(skel->progs.walk_plain);
+	uint32_t zero = 0;
+
+	if (!bpf_program__autoload(skel->progs.walk_plain))
+		return 0;
+	return bpf_map_update_elem(bpf_map__fd(skel->maps.walk_on), &zero, &fd, BPF_ANY) < 0
+		? -errno
+		: 0;
 }
 
 /* The verifier's verdict is in the last lines of its log, before its statistics. */
@@ -147,6 +183,8 @@ static int load(struct profile_bpf *skel, const struct profiler_options *options
 	bpf_program__set_log_buf(loaded_program(skel), log, VERIFIER_LOG_SIZE);
 	r = profile_bpf__load(skel);
 	bpf_program__set_log_buf(loaded_program(skel), NULL, 0);
+	if (r == 0)
+		r = link_tail_call(skel);
 	if (r == 0)
 		return 0;
 	if (r == -EPERM || r == -EACCES || !*log)

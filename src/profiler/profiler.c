@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Two rings come from BPF: events, delivered as soon as the loop turns, and stacks, fetched at the end
- * of the interval or when their ring is a quarter full. A stack goes into the table of the epoch that
- * its record names, and gets its count from that epoch's map when the epoch has ended:
+ * Three rings come from BPF: events and snapshots, taken as soon as the loop turns, and stacks, fetched
+ * at the end of the interval or when their ring is a quarter full. A stack goes into the table of the
+ * epoch that its record names, and gets its count from that epoch's map when the epoch has ended:
  *
- *	stacks ring --> tables[0], tables[1]         tables[old] + counts[old] --> on_sample
+ *	stacks ring -----------> tables[0], tables[1]    tables[old] + counts[old] --> on_sample
+ *	snapshots ring --walk--'
  *	events ring --> process_seen, cgroup_seen
  *
  * At the end of an interval every tick of it is in exactly one place: idle, filtered or lost in the
  * tally; or in the count map, with its stack in the table (recorded) or without (lost, the ring was
- * full); or it came as an uncounted record (the count map was full).
+ * full); or it came as an uncounted record (the stack was met for the first time, the count map was
+ * full, or user space walked it).
  */
 #include "profiler/profiler.h"
 
@@ -28,10 +30,10 @@
 #include "profiler/interval.h"
 #include "profiler/load.h"
 #include "profiler/ring.h"
+#include "profiler/snapshot.h"
 #include "profiler/stack_table.h"
 #include "profiler/ticker.h"
-
-#define SILENT_TICKS 50 /* on a virtual CPU some may be late */
+#include "profiler/unwind_memory.h"
 
 const char *const profiler_loss_names[LOSS_COUNT] = {
 	[LOSS_RING_FULL] = "ring_full",
@@ -42,7 +44,11 @@ const char *const profiler_loss_names[LOSS_COUNT] = {
 struct profiler {
 	struct profile_bpf *skel;
 	struct ticker ticker;
-	struct ring events, stacks;
+	struct ring events, stacks, snapshots;
+	struct unwind_memory memory;
+	struct unwinder *unwinder;
+	struct snapshot_walker walker;
+	uint32_t interval; /* its number */
 	struct stack_table tables[2]; /* by epoch */
 	struct interval_tally tally;
 	const struct profiler_ops *ops;
@@ -61,13 +67,67 @@ static void on_event(struct ring *ring, const void *data, size_t size)
 	event_deliver(data, size, p->ops, p->ctx);
 }
 
+static void tell_records(struct profiler *p, const struct stack_record *record)
+{
+	struct process_id id = {record->process.pid, record->process.exec_id,
+		record->process.start_ns};
+
+	if (record->interp_count && p->ops->records_seen)
+		p->ops->records_seen(p->ctx, &id, (const void *)record->ips,
+			record->interp_count / 2);
+}
+
 static void on_stack(struct ring *ring, const void *data, size_t size)
 {
 	struct profiler *p = container_of(ring, struct profiler, stacks);
 	const struct stack_record *record = data;
 
-	if (size >= STACK_RECORD_HEAD)
-		stack_table_add(&p->tables[record->epoch & 1], data, size);
+	if (size < STACK_RECORD_HEAD)
+		return;
+	if (stack_table_add(&p->tables[record->epoch & 1], data, size))
+		tell_records(p, record);
+}
+
+static void on_snapshot(struct ring *ring, const void *data, size_t size)
+{
+	struct profiler *p = container_of(ring, struct profiler, snapshots);
+	size_t record = snapshot_walk(&p->walker, data, size);
+
+	if (record &&
+		stack_table_add(&p->tables[p->walker.record.epoch & 1], &p->walker.record, record))
+		tell_records(p, &p->walker.record);
+}
+
+static struct dso *reopen(void *ctx, const struct process_id *id, uint64_t address)
+{
+	struct profiler *p = container_of(ctx, struct profiler, memory);
+
+	return p->ops->file_wanted ? p->ops->file_wanted(p->ctx, id, address) : NULL;
+}
+
+static int open_unwinder(struct profiler *p, const struct profiler_options *options)
+{
+	int r = unwind_memory_init(&p->memory, p->skel, &p->interval);
+
+	if (r < 0)
+		return r;
+	struct unwind_store store = unwind_memory_store(&p->memory);
+
+	store.reopen = reopen;
+	p->unwinder = unwinder_new(&store, options->dsos, options->unwind_max_bytes);
+	p->walker = (struct snapshot_walker){
+		.unwinder = p->unwinder,
+		.ops = p->ops,
+		.ctx = p->ctx,
+		.hash_seed = {p->skel->rodata->hash_seed[0], p->skel->rodata->hash_seed[1]},
+	};
+	return 0;
+}
+
+static void next_interval(struct profiler *p)
+{
+	p->interval = p->interval + 1 ? p->interval + 1 : 1;
+	__atomic_store_n(&p->skel->bss->interval, p->interval, __ATOMIC_SEQ_CST);
 }
 
 static int open_ring(struct ring *ring, struct loop *loop, const struct bpf_map *map,
@@ -83,11 +143,20 @@ static int profiler_open(struct profiler *p, struct loop *loop,
 
 	if (r < 0)
 		return r;
+	r = interval_tally_init(&p->tally, p->skel);
+	if (r < 0)
+		return error_set_errno(err, r, "cannot map the counters of the CPUs");
 	r = open_ring(&p->events, loop, p->skel->maps.events, on_event);
 	if (r == 0)
 		r = open_ring(&p->stacks, loop, p->skel->maps.stacks, on_stack);
+	if (r == 0)
+		r = open_ring(&p->snapshots, loop, p->skel->maps.snapshots, on_snapshot);
 	if (r < 0)
 		return error_set_errno(err, r, "cannot map the BPF ring buffers");
+	r = open_unwinder(p, options);
+	if (r < 0)
+		return error_set_errno(err, r, "cannot map the tables for unwinding");
+	next_interval(p);
 	p->ticker = (struct ticker){
 		.program = loaded_program(p->skel),
 		.sys = p->sys,
@@ -116,7 +185,6 @@ int profiler_new(struct loop *loop, const struct profiler_options *options,
 	p->sys = xstrdup(options->sys);
 	stack_table_init(&p->tables[0]);
 	stack_table_init(&p->tables[1]);
-	interval_tally_init(&p->tally);
 	r = profiler_open(p, loop, options, err);
 	if (r < 0) {
 		profiler_free(p);
@@ -131,8 +199,11 @@ void profiler_free(struct profiler *p)
 	if (!p)
 		return;
 	ticker_release(&p->ticker);
+	ring_release(&p->snapshots);
 	ring_release(&p->stacks);
 	ring_release(&p->events);
+	unwinder_free(p->unwinder);
+	unwind_memory_release(&p->memory);
 	profile_bpf__destroy(p->skel);
 	stack_table_reset(&p->tables[0]);
 	stack_table_reset(&p->tables[1]);
@@ -195,7 +266,42 @@ int profiler_set_pid(struct profiler *p, uint32_t pid, bool record)
 		return errno == EEXIST || errno == ENOENT ? 0 : -errno;
 	p->pid_count += record ? 1 : (size_t)-1;
 	__atomic_store_n(&p->skel->bss->any_pids, p->pid_count > 0, __ATOMIC_SEQ_CST);
+	next_generation(p);
 	return 0;
+}
+
+int profiler_set_interp(struct profiler *p, const struct process_id *id,
+	const struct interp_process *process)
+{
+	struct process_key key = {id->pid, id->exec_id, id->start_ns};
+	int fd = bpf_map__fd(p->skel->maps.interp_processes);
+
+	int r = process ? bpf_map_update_elem(fd, &key, process, BPF_ANY)
+			: bpf_map_delete_elem(fd, &key);
+
+	if (r < 0)
+		return -errno;
+	if (process)
+		__atomic_store_n(&p->skel->bss->any_interp, true, __ATOMIC_SEQ_CST);
+	unwind_memory_changed(&p->memory);
+	return 0;
+}
+
+int profiler_set_thread(struct profiler *p, const struct process_id *id,
+	const struct interp_thread *thread)
+{
+	struct interp_thread_key key = {.thread_pointer = thread->thread_pointer, .pid = id->pid};
+	struct interp_thread_value value = {.state = thread->state, .asked = p->interval};
+
+	return bpf_map_update_elem(bpf_map__fd(p->skel->maps.interp_threads), &key, &value,
+		       BPF_ANY) < 0
+		? -errno
+		: 0;
+}
+
+void profiler_fetch(struct profiler *p)
+{
+	ring_consume(&p->stacks);
 }
 
 /* Gives the table's stacks their ticks. *ret_missing: of those whose record found no room. */
@@ -227,13 +333,16 @@ static uint64_t hand_over(const struct stack_table *table,
 			.process = {r->process.pid, r->process.exec_id, r->process.start_ns},
 			.tid = r->tid,
 			.count = s->ticks,
-			.user_truncated = r->flags & STACK_USER_TRUNCATED,
+			.user_end =
+				r->user_end < UNWIND_END_COUNT ? r->user_end : UNWIND_END_UNTOLD,
 			.kernel_truncated = r->flags & STACK_KERNEL_TRUNCATED,
 			.user_leaf_exact = r->flags & STACK_LEAF_EXACT,
 			.kernel_count = r->kernel_count,
 			.user_count = r->user_count,
-			.kernel_ips = r->ips,
-			.user_ips = r->ips + r->kernel_count,
+			.kernel_ips = r->ips + r->interp_count,
+			.user_ips = r->ips + r->interp_count + r->kernel_count,
+			.record_count = r->interp_count / 2,
+			.records = (const void *)r->ips,
 		};
 
 		memcpy(sample.comm, r->comm, sizeof(sample.comm));
@@ -265,16 +374,6 @@ static int settle(const struct tally *sum, const struct stack_table *table, uint
 	return 0;
 }
 
-/* A CPU that was silent for the time of many ticks was away. */
-static int follow_cpus(struct profiler *p, const struct profiler_tally *tally, struct error *err)
-{
-	int64_t period_ns = NSEC_PER_SEC / p->ticker.rate;
-	bool telling = tally->end_ns - tally->start_ns > SILENT_TICKS * period_ns;
-
-	return ticker_follow(&p->ticker, telling ? p->tally.cpu_ticks : NULL, p->tally.cpu_count,
-		err);
-}
-
 int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct profiler_sample *),
 	void *ctx, struct profiler_tally *ret_tally, struct error *err)
 {
@@ -287,15 +386,19 @@ int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct
 	*ret_tally = (struct profiler_tally){0};
 	p->epoch = !old;
 	p->start_ns = tally.end_ns;
+	next_interval(p);
 	r = interval_flip(p->skel, p->epoch);
+	unwinder_end_round(p->unwinder);
 	if (r == 0)
 		r = ring_drain(&p->events);
+	if (r == 0)
+		r = ring_drain(&p->snapshots);
 	if (r == 0)
 		r = ring_drain(&p->stacks);
 	if (r == 0)
 		r = match_counts(p, old, &missing);
 	if (r == 0)
-		r = interval_take_tally(p->skel, old, &p->tally);
+		interval_take_tally(&p->tally, old);
 	if (r == 0)
 		r = settle(&p->tally.sum, table, missing, &tally);
 	if (r == 0 && hand_over(table, on_sample, ctx) != tally.recorded)
@@ -304,7 +407,12 @@ int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct
 	if (r < 0)
 		return error_set_errno(err, r, "cannot read the interval's counts");
 	*ret_tally = tally;
-	return follow_cpus(p, &tally, err);
+	return ticker_follow(&p->ticker, err);
+}
+
+struct unwinder *profiler_unwinder(struct profiler *p)
+{
+	return p->unwinder;
 }
 
 void profiler_cost(const struct profiler *p, uint64_t *ret_run_ns, uint64_t *ret_runs)

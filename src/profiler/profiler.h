@@ -12,12 +12,17 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "bpf/unwind.h"
+#include "bpf/interp.h"
 #include "loop/loop.h"
 #include "proc/process.h"
+#include "unwind/unwinder.h"
 
-#define PROFILER_MAX_FRAMES 127 /* of either kind; deeper user stacks are cut and marked */
-#define CGROUP_NAME_MAX     128
-#define CGROUP_MAX_DEPTH    16
+#define PROFILER_KERNEL_FRAMES 127
+#define PROFILER_USER_FRAMES   512 /* 256 before Linux 5.17; deeper stacks are cut and marked */
+#define PROFILER_MAX_FRAMES    (PROFILER_KERNEL_FRAMES + PROFILER_USER_FRAMES)
+#define CGROUP_NAME_MAX        128
+#define CGROUP_MAX_DEPTH       16
 
 struct profiler;
 
@@ -52,6 +57,10 @@ struct profiler_options {
 	/* 0: by rate and CPUs. Distinct stacks that the kernel counts per interval (more than that are
 	 * sent one by one); bytes on their way to us, a power of two. */
 	uint32_t max_stacks, ring_bytes;
+	/* Where the files that processes map are found (symbolizer_dsos()); outlives the profiler. */
+	struct dso_cache *dsos;
+	size_t unwind_max_bytes; /* of tables in the kernel; 0: the least */
+	size_t max_processes; /* whose mappings the kernel is told; 0: UNWIND_PROCESSES_MAX */
 	const char *proc; /* "/proc" */
 	const char *sys; /* "/sys" */
 };
@@ -62,9 +71,23 @@ struct profiler_ops {
 	 * pid: the process that was running. */
 	void (*cgroup_seen)(void *ctx, const struct cgroup_chain *v2, const struct cgroup_chain *v1,
 		const struct process_id *process);
-	/* First recorded tick of a process image (per process_id); rarely again for one known. Both
-	 * callbacks come from the loop, or from profiler_round() before the samples concerned. */
-	void (*process_seen)(void *ctx, const struct process_id *process);
+	/* First recorded tick of a process image (per process_id), at_ns: CLOCK_BOOTTIME as in process_id;
+	 * rarely again for one known. Both callbacks come from the loop, or from profiler_round()
+	 * before the samples concerned. */
+	void (*process_seen)(void *ctx, const struct process_id *process, uint64_t at_ns);
+	/* It runs code that is in none of the mappings that were told: it must have new ones. Like
+	 * process_seen, this may be answered by unwinder_set_process(). */
+	void (*process_changed)(void *ctx, const struct process_id *process);
+	/*
+	 * The file of the mapping at an address of it is to be read, but its descriptor was given up.
+	 * The mapping's module, or NULL.
+	 */
+	struct dso *(*file_wanted)(void *ctx, const struct process_id *process, uint64_t address);
+	/* A thread of a process told by profiler_set_interp() is to be found: profiler_set_thread(). */
+	void (*thread_unknown)(void *ctx, const struct process_id *process);
+	/* The language frames of a stack, as soon as it is fetched; the sample comes at the interval's end. */
+	void (*records_seen)(void *ctx, const struct process_id *process,
+		const struct interp_frame *records, size_t count);
 };
 
 /* One distinct stack of an interval. Pointers are valid during the callback only. */
@@ -76,10 +99,13 @@ struct profiler_sample {
 	uint32_t tid; /* of the first tick with this stack */
 	char comm[16];
 	uint64_t count; /* ticks */
-	bool user_truncated, kernel_truncated;
+	bool kernel_truncated;
+	enum unwind_end user_end; /* why the user stack ends where it does */
 	bool user_leaf_exact; /* user_ips[0] is an interrupted instruction, not a return address */
 	size_t kernel_count, user_count;
 	const uint64_t *kernel_ips, *user_ips; /* leaf first */
+	size_t record_count; /* frames of a language runtime, to be put between the user ones */
+	const struct interp_frame *records;
 };
 
 /*
@@ -126,12 +152,26 @@ void profiler_forget_cgroups(struct profiler *p);
 int profiler_set_pid(struct profiler *p, uint32_t pid, bool record);
 
 /*
+ * The language runtime of a process, NULL: none (any more). And a thread's state, where that was asked for
+ * or is known. -E2BIG, -errno: then its frames are not walked.
+ */
+int profiler_set_interp(struct profiler *p, const struct process_id *id,
+	const struct interp_process *process);
+int profiler_set_thread(struct profiler *p, const struct process_id *id,
+	const struct interp_thread *thread);
+/* Fetches the stacks that are there, for records_seen. Cheap where there are none. */
+void profiler_fetch(struct profiler *p);
+
+/*
  * Ends the interval and hands each of its stacks to on_sample. The next interval has begun before the
  * first callback, without a gap. Opens events on CPUs that came online; where only that fails, all
  * else is done. 0 or -errno; ticks is 0 where the interval is lost.
  */
 int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct profiler_sample *),
 	void *ctx, struct profiler_tally *ret_tally, struct error *err);
+
+/* What user stacks are walked by; it is the profiler's. */
+struct unwinder *profiler_unwinder(struct profiler *p);
 
 /* From the kernel's run-time statistics where kernel.bpf_stats_enabled is set, else 0. */
 void profiler_cost(const struct profiler *p, uint64_t *ret_run_ns, uint64_t *ret_runs);

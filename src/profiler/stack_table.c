@@ -37,9 +37,11 @@ static struct stack *find(const struct stack_table *t, const struct stack_key *k
 
 static bool record_valid(const struct stack_record *r, size_t size)
 {
-	if (size < STACK_RECORD_HEAD || r->kernel_count > FRAMES_MAX || r->user_count > FRAMES_MAX)
+	if (size < STACK_RECORD_HEAD || r->kernel_count > KERNEL_FRAMES_MAX ||
+		r->user_count > USER_FRAMES_MAX || r->interp_count > INTERP_WORDS_MAX ||
+		r->interp_count % 2)
 		return false;
-	size_t addresses = (size_t)r->kernel_count + r->user_count;
+	size_t addresses = (size_t)r->interp_count + r->kernel_count + r->user_count;
 
 	return size >= STACK_RECORD_HEAD + addresses * sizeof(r->ips[0]);
 }

@@ -7,16 +7,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "profiler/cpu_events.h"
 
 struct bpf_program;
-struct tick_source;
 
 struct ticker {
 	const struct bpf_program *program; /* not owned */
 	const char *sys; /* "/sys"; not owned */
 	unsigned rate; /* Hz */
-	struct tick_source *sources; /* one per CPU, ascending */
-	size_t count;
+	struct cpu_events events;
 };
 
 /* Opens the events, which do not tick yet. 0 or -errno; release it in either case. */
@@ -25,11 +24,7 @@ void ticker_release(struct ticker *t);
 /* Lets them tick, each CPU a little after the one before; takes up to one period. */
 int ticker_start(struct ticker *t, struct error *err);
 
-/*
- * Follows CPUs that came or went. `ticks` holds the ticks that each CPU (index below count) had since
- * the last call, NULL where that is not known: one that should have had some went away and came back
- * unnoticed, and gets a new event. 0 or -errno; what could be opened ticks in any case.
- */
-int ticker_follow(struct ticker *t, const uint64_t *ticks, size_t count, struct error *err);
+/* Follows CPUs that came or went, see cpu_events_follow(). */
+int ticker_follow(struct ticker *t, struct error *err);
 
 #endif

@@ -4,8 +4,8 @@
  * REFUSED (shows as module+0xoffset). A READ one comes and goes between having tables and names and having
  * none: these are what takes memory, and they can be made again from the file.
  *
- *	struct dso ──> shared_table (count of users) <── struct dso of another container
- *	   └─ names: reference -> string, read from this dso's own file
+ *	struct dso ──> dso_files: the mapped file, its debug file
+ *	          └──> name_chain: tables, shared with those of the same bytes; names
  *
  * Bounds: tables and names together keep to max_bytes. Tables are dropped as soon as a new one goes over;
  * names only at the end of a round, because frames point to them; a file may have names of up to an eighth
@@ -17,7 +17,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -25,57 +28,42 @@
 #include "base/hash.h"
 #include "base/hex.h"
 #include "base/text.h"
-#include "symbols/name_source.h"
+#include "symbols/dso_files.h"
+#include "symbols/symbolizer.h"
 
-#define MAX_OPEN      256 /* descriptors held; the usual RLIMIT_NOFILE is 1024 */
 /* All files of all processes; a host with a hundred different containers maps some thousands. */
 #define MAX_DSOS      16384
 #define MAX_PATH_TEXT 4096
 /* No vDSO has more than a few pages. */
 #define VDSO_MAX      65536
-
-static const struct name_source *const sources[] = {&elf_symbols_source};
-
-#define SOURCES ARRAY_SIZE(sources)
+/* Of the line programs of one file, which are held while frames of a round are named. LLVM's have 50 MiB. */
+#define LINES_MAX     (16 << 20)
 
 enum dso_state { DSO_NEW, DSO_READ, DSO_REFUSED };
 
-struct shared_table {
-	struct hashmap_entry entry;
-	size_t users;
-	struct symbol_table *table; /* NULL: known to be empty */
-};
-
-struct resolved_name {
-	struct hashmap_entry entry;
-	uint64_t key;
-	char text[];
-};
-
 struct dso {
 	struct hashmap_entry entry;
+	struct hashmap_entry mapped_entry; /* of a MODULE_FILE */
 	size_t refs;
-	struct file_identity identity;
+	uint64_t root_dev, root_inode;
 	char *path; /* as in maps */
 	char *printable; /* the same, for module.path */
 	uint32_t dev_major, dev_minor; /* as in maps */
 	uint64_t inode;
 	enum dso_state state;
-	int fd;
-	const uint8_t *memory; /* the vDSO's image, else NULL */
-	size_t memory_size;
-	struct list_node open_node, loaded_node;
+	enum name_missing refused_as;
+	bool too_large; /* its tables alone are over budget: no names, but all else */
+	struct dso_files files;
+	struct list_node loaded_node;
 	struct module module;
 	char build_id[2 * BUILD_ID_MAX + 1];
-	struct elf_image image;
-	bool loaded;
-	struct shared_table *tables[SOURCES];
-	struct hashmap names;
-	size_t name_bytes;
+	struct name_chain chain;
 };
 
+/* Beneath which root matters, because that is where its debug file is looked for. */
 struct dso_key {
-	const struct file_identity *identity;
+	struct file_identity identity;
+	uint64_t root_dev, root_inode;
 	const char *path;
 };
 
@@ -84,104 +72,64 @@ static bool dso_is(const struct hashmap_entry *e, const void *key)
 	const struct dso *dso = container_of(e, struct dso, entry);
 	const struct dso_key *k = key;
 
-	return file_identity_equal(&dso->identity, k->identity) && strcmp(dso->path, k->path) == 0;
+	return file_identity_equal(&dso->files.identity, &k->identity) &&
+		dso->root_dev == k->root_dev && dso->root_inode == k->root_inode &&
+		strcmp(dso->path, k->path) == 0;
 }
 
-static bool table_is(const struct hashmap_entry *e, const void *key)
+static uint64_t hash_mapped(const struct map_entry *e)
 {
-	(void)e;
-	(void)key;
-	return true; /* the digest is the hash */
+	uint64_t dev = (uint64_t)e->dev_major << 32 | e->dev_minor;
+
+	return hash_combine(hash_combine(dev, e->inode), hash_string(e->path));
 }
 
-static bool name_is(const struct hashmap_entry *e, const void *key)
+static bool mapped_is(const struct hashmap_entry *e, const void *key)
 {
-	return container_of(e, struct resolved_name, entry)->key == *(const uint64_t *)key;
+	const struct dso *dso = container_of(e, struct dso, mapped_entry);
+	const struct map_entry *entry = key;
+
+	return dso->state != DSO_REFUSED && dso->inode == entry->inode &&
+		dso->dev_major == entry->dev_major && dso->dev_minor == entry->dev_minor &&
+		strcmp(dso->path, entry->path) == 0;
 }
 
-void dso_cache_init(struct dso_cache *cache, size_t max_bytes, uint32_t *next_module_id)
+void dso_cache_init(struct dso_cache *cache, const struct dso_cache_options *options)
 {
-	*cache = (struct dso_cache){.max_bytes = max_bytes, .next_module_id = next_module_id};
+	*cache = (struct dso_cache){
+		.max_bytes = options->max_bytes,
+		.next_module_id = options->next_module_id,
+	};
+	name_store_init(&cache->store, options->max_bytes);
+	dso_files_budget_init(&cache->files, options->host_dir);
 	hashmap_init(&cache->dsos, dso_is);
-	hashmap_init(&cache->tables, table_is);
-	list_init(&cache->open);
+	hashmap_init(&cache->mapped, mapped_is);
 	list_init(&cache->loaded);
 }
 
-static struct byte_source source_of(const struct dso *dso)
-{
-	if (dso->memory)
-		return byte_source_memory(dso->memory, dso->memory_size);
-	return byte_source_fd(dso->fd, dso->identity.size);
-}
-
-static void close_file(struct dso_cache *cache, struct dso *dso)
-{
-	if (dso->fd < 0)
-		return;
-	close(dso->fd);
-	dso->fd = -1;
-	list_remove(&dso->open_node);
-	cache->open_count--;
-}
-
-static void hold_file(struct dso_cache *cache, struct dso *dso, int fd)
-{
-	if (cache->open_count == MAX_OPEN)
-		close_file(cache, list_entry(cache->open.next, struct dso, open_node));
-	dso->fd = fd;
-	list_append(&cache->open, &dso->open_node);
-	cache->open_count++;
-}
-
-static void refuse(struct dso_cache *cache, struct dso *dso)
+static void refuse(struct dso_cache *cache, struct dso *dso, enum name_missing why)
 {
 	dso->state = DSO_REFUSED;
-	close_file(cache, dso);
+	dso->refused_as = why;
+	dso_files_close(&dso->files);
 	cache->refused++;
 }
 
-static void drop_tables(struct dso_cache *cache, struct dso *dso)
-{
-	for (size_t i = 0; i < SOURCES; i++) {
-		struct shared_table *t = steal_ptr(&dso->tables[i]);
-
-		if (!t || --t->users)
-			continue;
-		cache->table_bytes -= symbol_table_bytes(t->table);
-		hashmap_remove(&cache->tables, &t->entry);
-		symbol_table_free(t->table);
-		free(t);
-	}
-	dso->loaded = false;
-}
-
-static void drop_names(struct dso_cache *cache, struct dso *dso)
-{
-	hashmap_for_each(e, &dso->names) {
-		hashmap_remove(&dso->names, e);
-		free(container_of(e, struct resolved_name, entry));
-	}
-	hashmap_release(&dso->names);
-	cache->name_bytes -= dso->name_bytes;
-	dso->name_bytes = 0;
-}
-
-static struct dso *dso_new(struct dso_cache *cache, const struct file_identity *identity,
-	const char *path, enum module_kind kind)
+static struct dso *dso_new(struct dso_cache *cache, const struct dso_key *key,
+	enum module_kind kind)
 {
 	struct dso *dso = xcalloc(1, sizeof(*dso));
 	struct strbuf printable cleanup_strbuf = STRBUF_INIT;
 
-	text_add_safe(&printable, path, strlen(path), MAX_PATH_TEXT);
+	text_add_safe(&printable, key->path, strlen(key->path), MAX_PATH_TEXT);
 	dso->refs = 1;
-	dso->identity = *identity;
-	dso->path = xstrdup(path);
+	dso_files_init(&dso->files, &cache->files, &key->identity);
+	dso->root_dev = key->root_dev;
+	dso->root_inode = key->root_inode;
+	dso->path = xstrdup(key->path);
 	dso->printable = strbuf_detach(&printable);
-	dso->fd = -1;
-	list_init(&dso->open_node);
 	list_init(&dso->loaded_node);
-	hashmap_init(&dso->names, name_is);
+	name_chain_init(&dso->chain);
 	dso->module = (struct module){
 		.kind = kind,
 		.id = (*cache->next_module_id)++,
@@ -196,83 +144,142 @@ static struct dso *dso_new(struct dso_cache *cache, const struct file_identity *
 
 static void dso_free(struct dso_cache *cache, struct dso *dso)
 {
-	close_file(cache, dso);
-	drop_tables(cache, dso);
-	drop_names(cache, dso);
+	if (dso->module.kind == MODULE_FILE)
+		hashmap_remove(&cache->mapped, &dso->mapped_entry);
+	dso_files_release(&dso->files);
+	name_chain_drop_tables(&cache->store, &dso->chain);
+	name_chain_drop_names(&cache->store, &dso->chain);
 	list_remove(&dso->loaded_node);
-	elf_image_release(&dso->image);
 	free(dso->printable);
 	free(dso->path);
 	free(dso);
 }
 
-static void add_to_cache(struct dso_cache *cache, struct dso *dso)
+static uint64_t hash_key(const struct dso_key *key)
 {
-	uint64_t hash = hash_combine(hash_bytes(&dso->identity, sizeof(dso->identity)),
-		hash_string(dso->path));
+	uint64_t hash = hash_combine(hash_bytes(&key->identity, sizeof(key->identity)),
+		hash_string(key->path));
 
-	hashmap_add(&cache->dsos, &dso->entry, hash);
+	return hash_combine(hash, hash_combine(key->root_dev, key->root_inode));
 }
 
-static struct dso *find(struct dso_cache *cache, const struct file_identity *identity,
-	const char *path)
+static struct dso *find(struct dso_cache *cache, const struct dso_key *key)
 {
-	uint64_t hash = hash_combine(hash_bytes(identity, sizeof(*identity)), hash_string(path));
-	struct hashmap_entry *e =
-		hashmap_get(&cache->dsos, hash, &(struct dso_key){identity, path});
+	struct hashmap_entry *e = hashmap_get(&cache->dsos, hash_key(key), key);
 
 	return e ? dso_ref(container_of(e, struct dso, entry)) : NULL;
 }
 
-struct dso *dso_get(struct dso_cache *cache, int process_dir, const struct map_entry *entry)
+static struct dso *add(struct dso_cache *cache, const struct dso_key *key, enum module_kind kind)
 {
-	struct file_identity identity = {.dev = (uint64_t)entry->dev_major << 32 | entry->dev_minor,
-		.inode = entry->inode};
-	int path_fd cleanup_close = mapped_file_find(process_dir, entry, &identity);
-	struct dso *dso = find(cache, &identity, entry->path);
+	struct dso *dso = dso_new(cache, key, kind);
+
+	hashmap_add(&cache->dsos, &dso->entry, hash_key(key));
+	return dso;
+}
+
+/* With all that is known of a file that cannot be had. */
+static struct dso_key key_of(int process_dir, const struct map_entry *entry)
+{
+	struct dso_key key = {
+		.identity = {.dev = (uint64_t)entry->dev_major << 32 | entry->dev_minor,
+			.inode = entry->inode},
+		.path = entry->path,
+	};
+	struct statx root;
+
+	if (process_dir >= 0 &&
+		statx(process_dir, "root", AT_STATX_DONT_SYNC, STATX_INO, &root) == 0) {
+		key.root_dev = makedev(root.stx_dev_major, root.stx_dev_minor);
+		key.root_inode = root.stx_ino;
+	}
+	return key;
+}
+
+/* path_fd: what mapped_file_find() said, with its identity in the key. */
+static struct dso *get_found(struct dso_cache *cache, int process_dir,
+	const struct map_entry *entry, int path_fd, const struct dso_key *key)
+{
+	struct dso *dso = find(cache, key);
 
 	if (dso) {
 		if (dso_needs_file(dso) && path_fd >= 0) {
 			int fd = mapped_file_open(process_dir, path_fd);
 
 			if (fd >= 0)
-				hold_file(cache, dso, fd);
+				dso_files_hold(&dso->files, fd);
 		}
 		return dso;
 	}
 	if (cache->dsos.count >= MAX_DSOS)
 		return NULL;
-	dso = dso_new(cache, &identity, entry->path, MODULE_FILE);
+	dso = add(cache, key, MODULE_FILE);
 	dso->dev_major = entry->dev_major;
 	dso->dev_minor = entry->dev_minor;
 	dso->inode = entry->inode;
-	add_to_cache(cache, dso);
+	hashmap_add(&cache->mapped, &dso->mapped_entry, hash_mapped(entry));
 	int fd = path_fd < 0 ? path_fd : mapped_file_open(process_dir, path_fd);
 
 	if (fd >= 0)
-		hold_file(cache, dso, fd);
+		dso_files_hold(&dso->files, fd);
 	else if (fd != -EMFILE && fd != -ENFILE) /* those pass */
-		refuse(cache, dso);
+		refuse(cache, dso, MISSING_FILE);
 	return dso;
+}
+
+struct dso *dso_get(struct dso_cache *cache, int process_dir, const struct map_entry *entry)
+{
+	struct dso_key key = key_of(process_dir, entry);
+	int path_fd cleanup_close = mapped_file_find(process_dir, entry, &key.identity);
+
+	return get_found(cache, process_dir, entry, path_fd, &key);
+}
+
+struct dso *dso_get_again(struct dso_cache *cache, int process_dir, const struct map_entry *entry,
+	bool own, int64_t before_ns)
+{
+	struct dso_key key = key_of(process_dir, entry);
+	int path_fd cleanup_close = mapped_file_find_again(process_dir, entry, own, &key.identity);
+
+	if (path_fd < 0 || (!own && key.identity.ctime_ns > before_ns))
+		return NULL;
+	return get_found(cache, process_dir, entry, path_fd, &key);
+}
+
+struct dso *dso_get_known(struct dso_cache *cache, const struct map_entry *entry, int64_t before_ns)
+{
+	struct hashmap_entry *e = hashmap_get(&cache->mapped, hash_mapped(entry), entry);
+	struct dso *dso = e ? container_of(e, struct dso, mapped_entry) : NULL;
+
+	if (!dso || !dso_files_unchanged(&dso->files) || dso_files_are_mixed(&dso->files) ||
+		dso->files.identity.ctime_ns > before_ns)
+		return NULL;
+	return dso_ref(dso);
+}
+
+struct dso *dso_get_absent(struct dso_cache *cache, const struct map_entry *entry)
+{
+	struct dso_key key = key_of(-1, entry);
+
+	return get_found(cache, -1, entry, -ENOENT, &key);
 }
 
 struct dso *dso_get_vdso(struct dso_cache *cache)
 {
 	const uint8_t *image = (const uint8_t *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
-	struct file_identity identity = {0};
-	struct dso *dso = image ? find(cache, &identity, "[vdso]") : NULL;
+	const struct dso_key key = {.path = "[vdso]"};
+	struct dso *dso = image ? find(cache, &key) : NULL;
 
 	if (dso || !image)
 		return dso;
 	const Elf64_Ehdr *header = (const Elf64_Ehdr *)(const void *)image;
 	uint64_t size = header->e_shoff + (uint64_t)header->e_shnum * header->e_shentsize;
 
-	dso = dso_new(cache, &identity, "[vdso]", MODULE_VDSO);
-	add_to_cache(cache, dso);
-	dso->memory = image;
-	dso->memory_size = (size_t)size;
+	dso = add(cache, &key, MODULE_VDSO);
+	dso->files.memory = image;
+	dso->files.memory_size = (size_t)size;
 	if (header->e_ident[EI_CLASS] != ELFCLASS64 || size > VDSO_MAX)
-		refuse(cache, dso);
+		refuse(cache, dso, MISSING_DAMAGED);
 	return dso;
 }
 
@@ -294,12 +301,63 @@ const struct module *dso_module(const struct dso *dso)
 	return &dso->module;
 }
 
-bool dso_needs_file(const struct dso *dso)
+/* What is no file (the vDSO) has no identity, and is itself alone. */
+bool dso_same_file(const struct dso *a, const struct dso *b)
 {
-	return dso->state != DSO_REFUSED && dso->fd < 0 && !dso->memory;
+	return a == b ||
+		(a->module.kind == MODULE_FILE && b->module.kind == MODULE_FILE &&
+			file_identity_equal(&a->files.identity, &b->files.identity));
 }
 
-void dso_reopen(struct dso_cache *cache, struct dso *dso, int process_dir, uint64_t map_start,
+uint64_t dso_file_hash(const struct dso *dso)
+{
+	return hash_bytes(&dso->files.identity, sizeof(dso->files.identity));
+}
+
+bool dso_needs_file(const struct dso *dso)
+{
+	return dso->state != DSO_REFUSED && dso->files.fd < 0 && !dso->files.memory;
+}
+
+bool dso_needs_process(const struct dso *dso)
+{
+	return dso_needs_file(dso) ||
+		(dso->state != DSO_REFUSED && dso_files_want_debug(&dso->files));
+}
+
+static void reopen(struct dso *dso, int process_dir, const struct map_entry *entry)
+{
+	struct file_identity now;
+	int path_fd cleanup_close = mapped_file_find(process_dir, entry, &now);
+
+	if (path_fd < 0 || !file_identity_equal(&now, &dso->files.identity))
+		return;
+	int fd = mapped_file_open(process_dir, path_fd);
+
+	if (fd >= 0)
+		dso_files_hold(&dso->files, fd);
+}
+
+static void read_headers(struct dso_cache *cache, struct dso *dso)
+{
+	const struct elf_image *image = &dso->files.main.image;
+
+	if (dso_files_read(&dso->files) < 0) {
+		refuse(cache, dso, MISSING_DAMAGED);
+		return;
+	}
+	const struct elf_segment *code = elf_image_code_segment(image);
+
+	if (code) {
+		dso->module.start = code->address;
+		dso->module.end = code->address + code->memory_size;
+		dso->module.file_offset = code->offset;
+	}
+	hex_encode(dso->build_id, image->build_id, image->build_id_len);
+	dso->state = DSO_READ;
+}
+
+void dso_visit(struct dso_cache *cache, struct dso *dso, int process_dir, uint64_t map_start,
 	uint64_t map_end)
 {
 	struct map_entry entry = {
@@ -310,69 +368,18 @@ void dso_reopen(struct dso_cache *cache, struct dso *dso, int process_dir, uint6
 		.dev_major = dso->dev_major,
 		.dev_minor = dso->dev_minor,
 	};
-	struct file_identity now;
-	int path_fd cleanup_close = mapped_file_find(process_dir, &entry, &now);
 
-	if (path_fd < 0 || !file_identity_equal(&now, &dso->identity))
+	struct file_root root cleanup_file_root = {.fd = -1};
+
+	if (dso->files.fd < 0)
+		reopen(dso, process_dir, &entry);
+	if (dso->files.fd < 0)
 		return;
-	int fd = mapped_file_open(process_dir, path_fd);
-
-	if (fd >= 0)
-		hold_file(cache, dso, fd);
-}
-
-/* The file may have been written to since: what is read now is then of another content. */
-static bool file_unchanged(const struct dso *dso)
-{
-	struct file_identity now;
-
-	if (dso->memory)
-		return true;
-	return dso->fd >= 0 && file_identity_of(dso->fd, &now) == 0 &&
-		file_identity_equal(&now, &dso->identity);
-}
-
-static void read_headers(struct dso_cache *cache, struct dso *dso)
-{
-	struct byte_source source = source_of(dso);
-
-	if (!file_unchanged(dso) || elf_image_read(&source, &dso->image) < 0) {
-		refuse(cache, dso);
-		return;
-	}
-	const struct elf_segment *code = elf_image_code_segment(&dso->image);
-
-	if (code) {
-		dso->module.start = code->address;
-		dso->module.end = code->address + code->memory_size;
-		dso->module.file_offset = code->offset;
-	}
-	hex_encode(dso->build_id, dso->image.build_id, dso->image.build_id_len);
-	dso->state = DSO_READ;
-}
-
-static struct shared_table *load_table(struct dso_cache *cache, struct dso *dso, size_t i)
-{
-	struct symbol_builder builder cleanup_symbol_builder = {0};
-	struct byte_source source = source_of(dso);
-	uint64_t digest = 0;
-
-	if (sources[i]->read(&source, &dso->image, &builder, &digest) < 0)
-		cache->refused++; /* damaged: what could be read is used */
-	digest = hash_combine(digest, i);
-	struct hashmap_entry *e = hashmap_get(&cache->tables, digest, NULL);
-	struct shared_table *t;
-
-	if (e) {
-		t = container_of(e, struct shared_table, entry);
-	} else {
-		t = xcalloc(1, sizeof(*t));
-		t->table = symbol_builder_finish(&builder);
-		cache->table_bytes += symbol_table_bytes(t->table);
-		hashmap_add(&cache->tables, &t->entry, digest);
-	}
-	t->users++;
-	return t;
+	if (dso->state == DSO_NEW)
+		read_headers(cache, dso);
+	if (dso->state == DSO_READ && dso_files_want_debug(&dso->files) &&
+		file_root_of_process(process_dir, &root) == 0)
+		dso_files_look_for_debug(&dso->files, &root, dso->path);
 }
 
 static void enforce_budget(struct dso_cache *cache, const struct dso *keep)
@@ -380,98 +387,148 @@ static void enforce_budget(struct dso_cache *cache, const struct dso *keep)
 	list_for_each_safe(n, &cache->loaded) {
 		struct dso *dso = list_entry(n, struct dso, loaded_node);
 
-		if (cache->table_bytes <= cache->max_bytes)
+		if (cache->store.table_bytes <= cache->max_bytes)
 			return;
 		if (dso != keep)
-			drop_tables(cache, dso);
+			name_chain_drop_tables(&cache->store, &dso->chain);
 	}
-}
-
-static void load_tables(struct dso_cache *cache, struct dso *dso)
-{
-	for (size_t i = 0; i < SOURCES; i++)
-		dso->tables[i] = load_table(cache, dso, i);
-	dso->loaded = true;
-	enforce_budget(cache, dso);
-	if (cache->table_bytes <= cache->max_bytes)
-		return;
-	drop_tables(cache, dso); /* alone larger than everything may be */
-	refuse(cache, dso);
-}
-
-static const char *remember(struct dso_cache *cache, struct dso *dso, uint64_t key,
-	const struct strbuf *name)
-{
-	struct resolved_name *r = xmalloc(sizeof(*r) + name->len + 1);
-	size_t bytes = sizeof(*r) + name->len + 1;
-
-	r->key = key;
-	memcpy(r->text, name->buf, name->len + 1);
-	hashmap_add(&dso->names, &r->entry, hash_u64(key));
-	dso->name_bytes += bytes;
-	cache->name_bytes += bytes;
-	return r->text[0] ? r->text : NULL;
-}
-
-/* An empty name is remembered as well: it says that there is none. */
-static const char *name_of(struct dso_cache *cache, struct dso *dso, size_t i,
-	const struct symbol_match *match)
-{
-	uint64_t key = (uint64_t)match->names[0] << 8 | i;
-	struct hashmap_entry *e = hashmap_get(&dso->names, hash_u64(key), &key);
-	struct strbuf name cleanup_strbuf = STRBUF_INIT;
-
-	if (e) {
-		const char *text = container_of(e, struct resolved_name, entry)->text;
-
-		return *text ? text : NULL;
-	}
-	if (dso->name_bytes > cache->max_bytes / 8 || cache->name_bytes > cache->max_bytes ||
-		!file_unchanged(dso))
-		return NULL;
-	struct byte_source source = source_of(dso);
-
-	if (sources[i]->name(&source, &dso->image, match, &name) < 0)
-		strbuf_reset(&name);
-	return remember(cache, dso, key, &name);
 }
 
 static void touch(struct dso_cache *cache, struct dso *dso)
 {
 	list_remove(&dso->loaded_node);
 	list_append(&cache->loaded, &dso->loaded_node);
-	if (dso->fd < 0)
-		return;
-	list_remove(&dso->open_node);
-	list_append(&cache->open, &dso->open_node);
+	dso_files_touch(&dso->files);
 }
 
-const char *dso_resolve(struct dso_cache *cache, struct dso *dso, uint64_t offset,
-	uint64_t *ret_address)
+static void add_line(struct dso_cache *cache, struct dso *dso, const struct name_files *files,
+	uint64_t start, struct frame *ret)
 {
-	struct symbol_match match;
+	struct name_line line;
 
-	*ret_address = offset;
-	if (dso->state == DSO_NEW && !dso_needs_file(dso))
+	name_chain_line(&cache->store, &dso->chain, files, ret->address, start, &line);
+	ret->file = line.file;
+	ret->line = line.line;
+	ret->first_line = line.first_line;
+}
+
+static void name(struct dso_cache *cache, struct dso *dso, struct frame *ret)
+{
+	struct name_files files = dso_files_names(&dso->files);
+	struct name_answer answer;
+
+	ret->missing = name_chain_find(&cache->store, &dso->chain, &files, ret->address,
+		dso->module.name, &answer);
+	ret->function = answer.text;
+	ret->origin = answer.text && dso->files.memory ? NAME_VDSO : answer.origin;
+	if (files.line && answer.text)
+		add_line(cache, dso, &files, answer.start, ret);
+	enforce_budget(cache, dso);
+	if (cache->store.table_bytes <= cache->max_bytes)
+		return;
+	name_chain_drop_tables(&cache->store, &dso->chain);
+	dso->too_large = true;
+	cache->refused++;
+	*ret = (struct frame){
+		.module = ret->module,
+		.address = ret->address,
+		.missing = MISSING_BUDGET,
+	};
+}
+
+const struct elf_image *dso_image(struct dso_cache *cache, struct dso *dso)
+{
+	if (dso->state == DSO_NEW && (dso->files.fd >= 0 || dso->files.memory))
 		read_headers(cache, dso);
-	if (dso->state != DSO_READ || !elf_image_address(&dso->image, offset, ret_address))
-		return NULL;
-	touch(cache, dso);
-	if (!dso->loaded && file_unchanged(dso))
-		load_tables(cache, dso);
-	for (size_t i = 0; i < SOURCES && dso->loaded; i++) {
-		if (!symbol_table_find(dso->tables[i]->table, *ret_address, &match))
-			continue;
-		const char *name = name_of(cache, dso, i, &match);
+	return dso->state == DSO_READ ? &dso->files.main.image : NULL;
+}
 
-		if (name)
-			return name;
+bool dso_source(struct dso *dso, struct byte_source *ret)
+{
+	if (!dso_files_unchanged(&dso->files))
+		return false;
+	dso_files_touch(&dso->files);
+	*ret = dso->files.memory ? byte_source_memory(dso->files.memory, dso->files.memory_size)
+				 : byte_source_fd(dso->files.fd, dso->files.identity.size);
+	return true;
+}
+
+void dso_resolve(struct dso_cache *cache, struct dso *dso, uint64_t offset, struct frame *ret)
+{
+	*ret = (struct frame){
+		.module = &dso->module,
+		.address = offset,
+		.missing = MISSING_FILE,
+	};
+	if (dso->state == DSO_NEW && (dso->files.fd >= 0 || dso->files.memory))
+		read_headers(cache, dso);
+	if (dso->state == DSO_REFUSED)
+		ret->missing = dso->refused_as;
+	if (dso->state != DSO_READ)
+		return;
+	if (!elf_image_address(&dso->files.main.image, offset, &ret->address)) {
+		ret->missing = MISSING_DAMAGED;
+		return;
 	}
-	return NULL;
+	if (dso->too_large) {
+		ret->missing = MISSING_BUDGET;
+		return;
+	}
+	touch(cache, dso);
+	name(cache, dso, ret);
+}
+
+bool dso_resolve_known(struct dso_cache *cache, struct dso *dso, uint64_t offset, struct frame *ret)
+{
+	struct name_answer answer;
+	uint64_t address;
+
+	if (dso->state != DSO_READ || cache->files.lines_max || !dso_files_settled(&dso->files) ||
+		!elf_image_address(&dso->files.main.image, offset, &address) ||
+		!name_chain_find_known(&dso->chain, dso->files.generation, address, &answer))
+		return false;
+	touch(cache, dso);
+	*ret = (struct frame){
+		.module = &dso->module,
+		.address = address,
+		.function = answer.text,
+		.origin = dso->files.memory ? NAME_VDSO : answer.origin,
+	};
+	return true;
+}
+
+void dso_cache_visit(const struct dso_cache *cache,
+	void (*visit)(void *ctx, const struct symbolizer_file *file), void *ctx)
+{
+	hashmap_for_each(e, &cache->dsos) {
+		const struct dso *dso = container_of(e, struct dso, entry);
+		struct symbolizer_file file = {
+			.module = &dso->module,
+			.refused = dso->state == DSO_REFUSED || dso->too_large,
+			.name_bytes = dso->chain.name_bytes,
+			.users = dso->refs,
+		};
+
+		name_chain_tables(&dso->chain, &file.symbols, &file.table_bytes);
+		visit(ctx, &file);
+	}
+}
+
+void dso_cache_set_demangle(struct dso_cache *cache, enum demangle_mode mode)
+{
+	cache->renamed |= cache->store.demangle != mode;
+	cache->store.demangle = mode;
+}
+
+void dso_cache_set_lines(struct dso_cache *cache, bool lines)
+{
+	cache->renamed |= (cache->files.lines_max != 0) != lines;
+	cache->files.lines_max = lines ? LINES_MAX : 0;
 }
 
 void dso_cache_end_round(struct dso_cache *cache)
 {
+	dso_files_budget_renew(&cache->files);
 	hashmap_for_each(e, &cache->dsos) {
 		struct dso *dso = container_of(e, struct dso, entry);
 
@@ -483,12 +540,16 @@ void dso_cache_end_round(struct dso_cache *cache)
 	list_for_each_safe(n, &cache->loaded) {
 		struct dso *dso = list_entry(n, struct dso, loaded_node);
 
-		if (cache->table_bytes + cache->name_bytes <= cache->max_bytes)
-			return;
-		drop_tables(cache, dso);
-		drop_names(cache, dso);
+		dso_files_drop(&dso->files);
+		if (cache->renamed)
+			name_chain_drop_names(&cache->store, &dso->chain);
+		if (cache->store.table_bytes + cache->store.name_bytes <= cache->max_bytes)
+			continue;
+		name_chain_drop_tables(&cache->store, &dso->chain);
+		name_chain_drop_names(&cache->store, &dso->chain);
 		list_remove(&dso->loaded_node);
 	}
+	cache->renamed = false;
 }
 
 void dso_cache_release(struct dso_cache *cache)
@@ -500,5 +561,7 @@ void dso_cache_release(struct dso_cache *cache)
 		dso_free(cache, dso);
 	}
 	hashmap_release(&cache->dsos);
-	hashmap_release(&cache->tables);
+	hashmap_release(&cache->mapped);
+	name_store_release(&cache->store);
+	dso_files_budget_release(&cache->files);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The files that processes map, each once: module, symbol tables, names. A dso is one file contents
- * under one path (device, inode, size, times, path), never "the file with this build id": a build id is
- * what a file says about itself, and a container may lie about its own. What files of one content share is
+ * under one path beneath one root (device, inode, size, times, path), never "the file with this build id": a
+ * build id is what a file says about itself, and a container may lie about its own. What files of one content share is
  * the address table, found by a digest of the very bytes it was made from (see name_source.h); names
  * are always read from the file that is asked about. So nothing that a container writes can show up in
  * another's profile.
@@ -18,25 +18,35 @@
 #include "base/list.h"
 #include "proc/mapped_file.h"
 #include "proc/maps.h"
+#include "symbols/byte_source.h"
+#include "symbols/dso_files.h"
+#include "symbols/elf_image.h"
 #include "symbols/frame.h"
+#include "symbols/name_chain.h"
 
 struct dso;
+struct symbolizer_file; /* symbolizer.h */
 
 struct dso_cache {
-	struct hashmap dsos; /* by identity and path */
-	struct hashmap tables; /* shared address tables by digest */
-	struct list_node open; /* dsos that hold a descriptor, least recently used first */
-	size_t open_count;
+	struct hashmap dsos; /* by identity, path and root */
+	struct hashmap mapped; /* by what maps show: device, inode, path */
+	struct name_store store;
+	struct dso_files_budget files;
 	struct list_node loaded; /* dsos that hold tables or names, least recently used first */
 	size_t max_bytes; /* of tables and names */
-	size_t table_bytes, name_bytes;
 	uint32_t *next_module_id; /* the symbolizer's */
-	uint64_t round;
+	bool renamed; /* names were made in another way than they are to be made now */
 	uint64_t
 		refused; /* no regular file, not readable without waiting, not ELF, damaged, too large */
 };
 
-void dso_cache_init(struct dso_cache *cache, size_t max_bytes, uint32_t *next_module_id);
+struct dso_cache_options {
+	size_t max_bytes;
+	uint32_t *next_module_id;
+	int host_dir; /* of a process of the host, which must outlive the cache; -1: none */
+};
+
+void dso_cache_init(struct dso_cache *cache, const struct dso_cache_options *options);
 void dso_cache_release(struct dso_cache *cache);
 
 /*
@@ -45,6 +55,17 @@ void dso_cache_release(struct dso_cache *cache);
  * reference. NULL only where there are too many files.
  */
 struct dso *dso_get(struct dso_cache *cache, int process_dir, const struct map_entry *entry);
+/*
+ * The file behind a mapping that was there at before_ns (CLOCK_REALTIME), see mapped_file_find_again(). Where the
+ * directory is not the process's own, a file that changed since then is not it. NULL where it is not there.
+ */
+struct dso *dso_get_again(struct dso_cache *cache, int process_dir, const struct map_entry *entry,
+	bool own, int64_t before_ns);
+/* The same where no process is left to ask: a file that another process maps, or did, and still open. */
+struct dso *dso_get_known(struct dso_cache *cache, const struct map_entry *entry,
+	int64_t before_ns);
+/* A file that cannot be had any more: it has a path and no names. */
+struct dso *dso_get_absent(struct dso_cache *cache, const struct map_entry *entry);
 /* The vDSO: this process's own image, which is every 64-bit process's. NULL where there is none. */
 struct dso *dso_get_vdso(struct dso_cache *cache);
 struct dso *dso_ref(struct dso *dso);
@@ -52,18 +73,44 @@ void dso_unref(struct dso_cache *cache, struct dso *dso);
 
 const struct module *dso_module(const struct dso *dso);
 
-/* Whether answering takes the file and its descriptor was given up. Then dso_reopen() may help. */
+/* For others that parse the file. Its headers, read if need be; NULL where it cannot be had. */
+const struct elf_image *dso_image(struct dso_cache *cache, struct dso *dso);
+/* Its bytes, if it can be read now and is what it was; the descriptor stays the cache's. */
+bool dso_source(struct dso *dso, struct byte_source *ret);
+
+/*
+ * Whether two modules are one file, mapped beneath different roots or under different paths: its code is the
+ * same, its debug file need not be. Equal ones have one hash.
+ */
+bool dso_same_file(const struct dso *a, const struct dso *b);
+uint64_t dso_file_hash(const struct dso *dso);
+/* Whether answering takes the file and its descriptor was given up. */
 bool dso_needs_file(const struct dso *dso);
-void dso_reopen(struct dso_cache *cache, struct dso *dso, int process_dir, uint64_t map_start,
+/*
+ * Whether answering well takes a living process that maps the file: its descriptor was given up, or its
+ * debug file was not looked for. Then dso_visit() may help.
+ */
+bool dso_needs_process(const struct dso *dso);
+void dso_visit(struct dso_cache *cache, struct dso *dso, int process_dir, uint64_t map_start,
 	uint64_t map_end);
 
 /*
  * The byte at `offset` of the file: its address (the offset itself where no segment holds it) and
- * the function there or NULL. The name lives until dso_cache_end_round() at least.
+ * the function there. The name lives until dso_cache_end_round() at least.
  */
-const char *dso_resolve(struct dso_cache *cache, struct dso *dso, uint64_t offset,
-	uint64_t *ret_address);
+void dso_resolve(struct dso_cache *cache, struct dso *dso, uint64_t offset, struct frame *ret);
 
+/* The same where the name is known and so takes no file; else false. */
+bool dso_resolve_known(struct dso_cache *cache, struct dso *dso, uint64_t offset,
+	struct frame *ret);
+
+void dso_cache_visit(const struct dso_cache *cache,
+	void (*visit)(void *ctx, const struct symbolizer_file *file), void *ctx);
+
+/* How names are shown from now on; those that were asked about are made again after the round. */
+void dso_cache_set_demangle(struct dso_cache *cache, enum demangle_mode mode);
+/* Whether frames get source lines, in the same way. */
+void dso_cache_set_lines(struct dso_cache *cache, bool lines);
 /* Frees what is over budget. */
 void dso_cache_end_round(struct dso_cache *cache);
 

@@ -25,13 +25,16 @@
 /* Notes are tiny; core files have large ones, and those have no build id of ours. */
 #define MAX_NOTES           65536
 #define MAX_NOTE_AREAS      32
+#define MAX_NAMES           65536 /* bytes of section names; programs have some hundred */
 #define CHUNK               64 /* headers read at once */
+
+#define SHT_X86_64_UNWIND 0x70000001 /* psABI of x86-64: what some linkers call .eh_frame */
 
 #define NT_GO_BUILD_ID 4 /* cmd/internal/buildid of Go: name "Go" */
 
 struct header {
 	uint64_t phoff, shoff;
-	uint32_t phentsize, phnum, shentsize, shnum;
+	uint32_t phentsize, phnum, shentsize, shnum, shstrndx;
 };
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -58,7 +61,8 @@ static int read_header(const struct byte_source *source, struct elf_image *image
 		if (u.ident[EI_CLASS] != ELFCLASS32)
 			return -ENOEXEC;
 		*ret = (struct header){u.h32.e_phoff, u.h32.e_shoff, u.h32.e_phentsize,
-			u.h32.e_phnum, u.h32.e_shentsize, u.h32.e_shnum};
+			u.h32.e_phnum, u.h32.e_shentsize, u.h32.e_shnum, u.h32.e_shstrndx};
+		image->entry = u.h32.e_entry;
 		return 0;
 	}
 	int r = byte_source_read(source, 0, &u.h64, sizeof(u.h64));
@@ -66,7 +70,8 @@ static int read_header(const struct byte_source *source, struct elf_image *image
 	if (r < 0)
 		return r;
 	*ret = (struct header){u.h64.e_phoff, u.h64.e_shoff, u.h64.e_phentsize, u.h64.e_phnum,
-		u.h64.e_shentsize, u.h64.e_shnum};
+		u.h64.e_shentsize, u.h64.e_shnum, u.h64.e_shstrndx};
+	image->entry = u.h64.e_entry;
 	return 0;
 }
 
@@ -156,14 +161,22 @@ static int table_section(struct table *t, uint32_t i, Elf64_Shdr *ret)
 static void take_note(struct elf_image *image, uint32_t type, const char *name, size_t name_len,
 	const uint8_t *data, size_t len)
 {
+	bool has_gnu = image->build_id_len && !image->build_id_is_go;
+
 	if (type == NT_GNU_BUILD_ID && name_len == 4 && memcmp(name, "GNU", 4) == 0 && len >= 4 &&
 		len <= BUILD_ID_MAX) {
 		memcpy(image->build_id, data, len);
 		image->build_id_len = len;
-	} else if (type == NT_GO_BUILD_ID && name_len == 4 && memcmp(name, "Go\0", 4) == 0 && len &&
-		!image->build_id_len) {
+		image->build_id_is_go = false;
+	} else if (type == NT_GO_BUILD_ID && name_len == 4 && memcmp(name, "Go\0", 4) == 0 && len) {
+		image->is_go = true;
+		if (has_gnu || image->go_build_id)
+			return;
 		sha1(data, len, image->build_id);
 		image->build_id_len = SHA1_SIZE;
+		image->build_id_is_go = true;
+		image->go_build_id =
+			xstrndup((const char *)data, MIN(len, (size_t)ELF_GO_BUILD_ID_MAX));
 	}
 }
 
@@ -212,6 +225,9 @@ static int read_segments(struct table *t, struct elf_image *image)
 					.sh_size = p.p_filesz,
 					.sh_addralign = p.p_align},
 				image);
+		if (p.p_type == PT_GNU_EH_FRAME)
+			image->named[ELF_EH_FRAME_HDR] =
+				(struct elf_area){p.p_offset, p.p_filesz, p.p_vaddr};
 		if (p.p_type != PT_LOAD || image->segment_count == MAX_SEGMENTS ||
 			p.p_vaddr > UINT64_MAX - p.p_memsz || p.p_offset > UINT64_MAX - p.p_filesz)
 			continue;
@@ -256,23 +272,67 @@ static void take_code(struct elf_image *image, uint32_t index, const Elf64_Shdr 
 		(struct elf_code_section){.index = index, .start = s->sh_addr, .end = end};
 }
 
-static int read_sections(struct table *t, struct elf_image *image)
+/* The names of sections. */
+struct names {
+	char *text; /* ends with a NUL */
+	size_t size;
+};
+
+static void names_release(struct names *names)
 {
+	free(names->text);
+}
+#define cleanup_names __attribute__((cleanup(names_release)))
+
+static void names_read(struct names *names, struct table *t, uint32_t section)
+{
+	Elf64_Shdr s;
+
+	if (section >= t->count || table_section(t, section, &s) < 0)
+		return;
+	names->size = (size_t)MIN(s.sh_size, (uint64_t)MAX_NAMES);
+	names->text = xcalloc(1, names->size + 1);
+	if (byte_source_read(t->source, s.sh_offset, names->text, names->size) < 0)
+		names->size = 0;
+}
+
+static void take_named(struct elf_image *image, const struct names *names, const Elf64_Shdr *s)
+{
+	static const char *const known[ELF_NAMED_COUNT] = {
+		[ELF_EH_FRAME] = ".eh_frame",
+		[ELF_EH_FRAME_HDR] = ".eh_frame_hdr",
+		[ELF_DEBUG_FRAME] = ".debug_frame",
+	};
+
+	if (s->sh_name >= names->size || s->sh_flags & SHF_COMPRESSED)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!image->named[i].size && strcmp(names->text + s->sh_name, known[i]) == 0)
+			image->named[i] = (struct elf_area){s->sh_offset, s->sh_size, s->sh_addr};
+}
+
+static int read_sections(struct table *t, uint32_t names_section, struct elf_image *image)
+{
+	struct names names cleanup_names = {0};
 	Elf64_Shdr s;
 	int notes = image->build_id_len ? MAX_NOTE_AREAS : 0;
 
+	names_read(&names, t, names_section);
 	for (uint32_t i = 0; i < t->count; i++) {
 		int r = table_section(t, i, &s);
 
 		if (r < 0)
 			return r;
+		if (s.sh_type == SHT_PROGBITS || s.sh_type == SHT_X86_64_UNWIND)
+			take_named(image, &names, &s);
 		if (s.sh_type == SHT_SYMTAB)
 			take_symbols(t, &s, &image->symtab);
 		else if (s.sh_type == SHT_DYNSYM)
 			take_symbols(t, &s, &image->dynsym);
 		else if (s.sh_type == SHT_NOTE && notes++ < MAX_NOTE_AREAS)
 			read_notes(t->source, &s, image);
-		else if (s.sh_type == SHT_PROGBITS && s.sh_flags & SHF_EXECINSTR)
+		else if ((s.sh_type == SHT_PROGBITS || s.sh_type == SHT_NOBITS) &&
+			s.sh_flags & SHF_EXECINSTR) /* debug files have code without contents */
 			take_code(image, i, &s);
 	}
 	return 0;
@@ -307,7 +367,7 @@ int elf_image_read(const struct byte_source *source, struct elf_image *ret)
 		sections.count = 0;
 	r = read_segments(&programs, &image);
 	/* A file whose section headers are cut off runs all the same: it just has no names. */
-	if (r == 0 && read_sections(&sections, &image) < 0)
+	if (r == 0 && read_sections(&sections, h.shstrndx, &image) < 0)
 		image.symtab = image.dynsym = (struct elf_symbol_section){0};
 	if (r < 0) {
 		elf_image_release(&image);
@@ -321,6 +381,7 @@ void elf_image_release(struct elf_image *image)
 {
 	free(image->segments);
 	free(image->code);
+	free(image->go_build_id);
 	*image = (struct elf_image){0};
 }
 
@@ -336,6 +397,34 @@ bool elf_image_address(const struct elf_image *image, uint64_t offset, uint64_t 
 			*ret = s->address + (offset - s->offset);
 			return true;
 		}
+	return false;
+}
+
+bool elf_image_offset(const struct elf_image *image, uint64_t address, uint64_t *ret,
+	uint64_t *ret_left)
+{
+	for (int executable = 1; executable >= 0; executable--)
+		for (size_t i = 0; i < image->segment_count; i++) {
+			const struct elf_segment *s = &image->segments[i];
+
+			if (s->executable != (bool)executable || address < s->address ||
+				address - s->address >= s->file_size)
+				continue;
+			*ret = s->offset + (address - s->address);
+			*ret_left = s->file_size - (address - s->address);
+			return true;
+		}
+	return false;
+}
+
+bool elf_image_is_code(const struct elf_image *image, uint64_t address)
+{
+	for (size_t i = 0; i < image->segment_count; i++) {
+		const struct elf_segment *s = &image->segments[i];
+
+		if (s->executable && address >= s->address && address - s->address < s->memory_size)
+			return true;
+	}
 	return false;
 }
 

@@ -9,9 +9,10 @@
  * be others whose names were stripped. Such a symbol is believed up to the next symbol or the end of
  * its section, but no further than UNSIZED_REACH.
  *
- * .symtab first. A linker puts each symbol of .dynsym into .symtab too, so .dynsym only adds where
- * .symtab starts nothing (or is stripped away, the usual case in distributions). Names are numbered by
- * their string table: even ones are offsets in .strtab, odd ones in .dynstr.
+ * .symtab first, the file's own or else that of its separate debug file. A linker puts each symbol of .dynsym
+ * into .symtab too, so .dynsym only adds where .symtab starts nothing. Where both are stripped away, the
+ * usual case in distributions, .gnu_debugdata has the functions that .dynsym does not: then all
+ * count alike. A name is a table (2 bits) and an offset in its strings.
  *
  * Of several names for one function the one with the fewest leading underscores is shown, then the
  * shortest, then the first in byte order: "malloc" before "__libc_malloc".
@@ -23,20 +24,27 @@
 
 #include "base/hash.h"
 #include "base/macros.h"
+#include "symbols/elf_section.h"
 
 /* Symbols looked at per section; Chrome with all its symbols has 1.5 million. */
 #define MAX_SYMBOLS   (4u << 20)
-/* Longer names are cut: C++ templates reach some kilobytes, and who would read on? */
-#define MAX_NAME      4096
 /* The largest hand-written routines (cryptography, memcpy families) have some KiB. */
 #define UNSIZED_REACH 16384
 #define CHUNK         1024 /* symbols read at once */
-#define NAME_CHUNK    256
+
+enum symbol_tables { TABLE_SYMTAB, TABLE_DYNSYM, TABLE_DEBUG_FILE, TABLE_DEBUGDATA };
+
+#define TABLE_BITS 2
+#define MAX_OFFSET                                                                                 \
+	(UINT32_MAX >> TABLE_BITS) /* no string table has 1 GiB; nothing is named there */
+#define TABLE_MASK ((1u << TABLE_BITS) - 1)
 
 struct reader {
-	const struct elf_image *image;
+	const struct elf_image *main; /* whose segments are loaded */
+	const struct elf_image *image; /* whose symbols these are: the same, or of a debug file */
 	struct symbol_builder *builder;
-	bool dynamic;
+	enum symbol_tables table;
+	bool only_new; /* not where a symbol starts already */
 	bool mapping_symbols; /* local NOTYPE symbols are the assembler's */
 	uint64_t digest;
 };
@@ -61,7 +69,7 @@ static const struct elf_segment *executable_segment(const struct elf_image *imag
 static uint64_t limit_of(const struct reader *r, const Elf64_Sym *sym, enum symbol_class class)
 {
 	const struct elf_code_section *code = elf_image_code_section(r->image, sym->st_shndx);
-	const struct elf_segment *segment = executable_segment(r->image, sym->st_value);
+	const struct elf_segment *segment = executable_segment(r->main, sym->st_value);
 	uint64_t end;
 
 	if (!segment || sym->st_shndx == SHN_UNDEF)
@@ -91,12 +99,12 @@ static void take_symbol(struct reader *r, const Elf64_Sym *sym)
 		class = sym->st_size ? SYMBOL_LABEL : SYMBOL_UNSIZED_LABEL;
 	else
 		return;
-	if (!sym->st_name || sym->st_name > UINT32_MAX >> 1)
+	if (!sym->st_name)
 		return;
 	struct symbol symbol = {
 		.start = sym->st_value,
 		.limit = limit_of(r, sym, class),
-		.name = sym->st_name << 1 | r->dynamic,
+		.name = MIN(sym->st_name, MAX_OFFSET) << TABLE_BITS | (uint32_t)r->table,
 		.class = class,
 		.exported = binding != STB_LOCAL,
 	};
@@ -120,7 +128,7 @@ static void take_chunk(struct reader *r, const void *chunk, size_t count)
 				.st_value = s->st_value,
 				.st_size = s->st_size};
 		}
-		if (!r->dynamic || !symbol_builder_has(r->builder, sym.st_value))
+		if (!r->only_new || !symbol_builder_has(r->builder, sym.st_value))
 			take_symbol(r, &sym);
 	}
 }
@@ -148,72 +156,84 @@ static int read_section(struct reader *r, const struct byte_source *source,
 	return 0;
 }
 
-static int elf_symbols_read(const struct byte_source *source, const struct elf_image *image,
-	struct symbol_builder *builder, uint64_t *ret_digest)
+/* What the meaning of symbols depends on. */
+static void add_image_to_digest(struct reader *r, const struct elf_image *image)
 {
-	struct reader r = {
-		.image = image,
-		.builder = builder,
-		.mapping_symbols = image->machine == EM_AARCH64 || image->machine == EM_ARM ||
-			image->machine == EM_RISCV,
-	};
-
-	add_to_digest(&r, (uint64_t[]){image->machine, image->is_64}, 2 * sizeof(uint64_t));
+	add_to_digest(r, (uint64_t[]){image->machine, image->is_64}, 2 * sizeof(uint64_t));
 	for (size_t i = 0; i < image->segment_count; i++) {
 		const struct elf_segment *s = &image->segments[i];
 		uint64_t used[] = {s->address, s->memory_size, s->executable};
 
-		add_to_digest(&r, used, sizeof(used));
+		add_to_digest(r, used, sizeof(used));
 	}
 	for (size_t i = 0; i < image->code_count; i++) {
 		const struct elf_code_section *c = &image->code[i];
 		uint64_t used[] = {c->index, c->start, c->end};
 
-		add_to_digest(&r, used, sizeof(used));
+		add_to_digest(r, used, sizeof(used));
 	}
-	int err = read_section(&r, source, &image->symtab);
+}
 
+static const struct elf_symbol_section *section_of(const struct elf_image *image,
+	enum symbol_tables table)
+{
+	return table == TABLE_DYNSYM ? &image->dynsym : &image->symtab;
+}
+
+static int read_table(struct reader *r, const struct elf_file *file, enum symbol_tables table)
+{
+	uint32_t number = table;
+
+	r->image = &file->image;
+	r->table = table;
+	add_to_digest(r, &number, sizeof(number));
+	add_image_to_digest(r, &file->image);
+	return read_section(r, &file->source, section_of(&file->image, table));
+}
+
+static int elf_symbols_read(const struct name_files *files, struct symbol_builder *builder,
+	uint64_t *ret_digest)
+{
+	const struct elf_image *main = &files->main->image;
+	const struct elf_file *debugdata = NULL;
+	struct reader r = {
+		.main = main,
+		.builder = builder,
+		.mapping_symbols = main->machine == EM_AARCH64 || main->machine == EM_ARM ||
+			main->machine == EM_RISCV,
+	};
+	int err = 0;
+
+	if (main->symtab.size)
+		err = read_table(&r, files->main, TABLE_SYMTAB);
+	else if (files->debug)
+		err = read_table(&r, files->debug, TABLE_DEBUG_FILE);
+	else if (files->debugdata)
+		debugdata = files->debugdata(files->owner);
+	if (debugdata)
+		err = read_table(&r, debugdata, TABLE_DEBUGDATA);
 	symbol_builder_sort(builder);
-	r.dynamic = true;
-	int dynamic_err = read_section(&r, source, &image->dynsym);
+	r.only_new = !debugdata;
+	int dynamic_err = read_table(&r, files->main, TABLE_DYNSYM);
 
 	*ret_digest = r.digest;
 	return err < 0 ? err : dynamic_err;
-}
-
-/* Appends the NUL-terminated name at `offset` of a string table, cut to MAX_NAME. */
-static int read_name(const struct byte_source *source, uint64_t strings, uint64_t strings_size,
-	uint32_t offset, struct strbuf *out)
-{
-	char chunk[NAME_CHUNK];
-	uint64_t at = strings + offset;
-	size_t start = out->len;
-
-	if (offset >= strings_size || at < strings || at >= source->size)
-		return -ENODATA;
-	uint64_t left = MIN(strings_size - offset, source->size - at);
-
-	while (left && out->len - start < MAX_NAME) {
-		size_t n = (size_t)MIN(left, (uint64_t)sizeof(chunk));
-		int r = byte_source_read(source, at, chunk, n);
-
-		if (r < 0)
-			return r;
-		size_t len = strnlen(chunk, n);
-
-		strbuf_add(out, chunk, len);
-		if (len < n)
-			return 0;
-		at += n;
-		left -= n;
-	}
-	return 0;
 }
 
 /* Fedora's annobin marks code with local symbols. */
 static bool usable(const char *name)
 {
 	return *name && strncmp(name, ".annobin", 8) != 0;
+}
+
+/* .symtab has the version of an exported function in its name: "malloc@@GLIBC_2.2.5". */
+static void cut_version(struct strbuf *name)
+{
+	const char *at = strchr(name->buf, '@');
+	const char *version = at ? at + 1 + (at[1] == '@') : NULL;
+
+	if (version && at > name->buf && *version >= 'A' && *version <= 'Z')
+		strbuf_set_len(name, (size_t)(at - name->buf));
 }
 
 static bool nicer(const struct strbuf *a, const struct strbuf *b)
@@ -227,24 +247,51 @@ static bool nicer(const struct strbuf *a, const struct strbuf *b)
 	return strcmp(a->buf, b->buf) < 0;
 }
 
-static int elf_symbols_name(const struct byte_source *source, const struct elf_image *image,
-	const struct symbol_match *match, struct strbuf *out)
+static const struct elf_file *file_of(const struct name_files *files, enum symbol_tables table)
 {
+	if (table == TABLE_DEBUG_FILE)
+		return files->debug;
+	if (table == TABLE_DEBUGDATA)
+		return files->debugdata ? files->debugdata(files->owner) : NULL;
+	return files->main;
+}
+
+static int read_name_of(const struct name_files *files, uint32_t ref, struct strbuf *out)
+{
+	enum symbol_tables table = ref & TABLE_MASK;
+	const struct elf_file *file = file_of(files, table);
+
+	if (!file)
+		return -ENOENT;
+	const struct elf_symbol_section *s = section_of(&file->image, table);
+
+	return elf_string_read(&file->source, s->strings_offset, s->strings_size, ref >> TABLE_BITS,
+		out);
+}
+
+static int elf_symbols_name(const struct name_files *files, const struct symbol_match *match,
+	struct strbuf *out, enum name_origin *ret_origin)
+{
+	static const enum name_origin origins[] = {
+		[TABLE_SYMTAB] = NAME_SYMTAB,
+		[TABLE_DYNSYM] = NAME_DYNSYM,
+		[TABLE_DEBUG_FILE] = NAME_DEBUG_FILE,
+		[TABLE_DEBUGDATA] = NAME_DEBUGDATA,
+	};
 	struct strbuf best cleanup_strbuf = STRBUF_INIT, name cleanup_strbuf = STRBUF_INIT;
 	int err = -ENOENT;
 
 	for (size_t i = 0; i < match->name_count; i++) {
-		uint32_t ref = match->names[i];
-		const struct elf_symbol_section *s = ref & 1 ? &image->dynsym : &image->symtab;
-
 		strbuf_reset(&name);
-		int r = read_name(source, s->strings_offset, s->strings_size, ref >> 1, &name);
+		int r = read_name_of(files, match->names[i], &name);
 
+		cut_version(&name);
 		if (r < 0)
 			err = r;
 		else if (usable(name.buf) && (!best.len || nicer(&name, &best))) {
 			strbuf_reset(&best);
 			strbuf_add(&best, name.buf, name.len);
+			*ret_origin = origins[match->names[i] & TABLE_MASK];
 		}
 	}
 	if (!best.len)

@@ -311,7 +311,11 @@ struct frame kernel_symbols_resolve(struct kernel_symbols *k, uint64_t address, 
 
 	if (cached->address == address && address)
 		return cached->frame;
-	struct frame frame = {.module = &k->kernel, .address = address};
+	struct frame frame = {
+		.module = &k->kernel,
+		.address = address,
+		.missing = MISSING_KERNEL,
+	};
 
 	load_if_due(k, now_ns);
 	const struct kernel_name *name =
@@ -320,7 +324,11 @@ struct frame kernel_symbols_resolve(struct kernel_symbols *k, uint64_t address, 
 	if (!name)
 		return frame;
 	frame.module = name->module;
-	frame.function = *name->text ? name->text : NULL;
+	if (*name->text) {
+		frame.function = name->text;
+		frame.origin = NAME_KERNEL;
+		frame.missing = MISSING_NOT;
+	}
 	*cached = (struct cached_address){address, frame};
 	return frame;
 }

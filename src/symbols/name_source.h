@@ -1,18 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where names of an ELF file's functions may come from. The sources form a chain (dso.c): the first one
- * that has a name for an address answers. One file per source; each is a pair of pure functions over
- * bytes, so that they can run in another process.
+ * Where names of an ELF file's functions may come from. The sources form a chain (name_chain.c): the first
+ * one that has a name for an address answers. One file per source; each is a pair of functions over
+ * bytes, which open nothing, so that they can run in another process.
  */
 #ifndef SYMBOLS_NAME_SOURCE_H
 #define SYMBOLS_NAME_SOURCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/strbuf.h"
 #include "symbols/byte_source.h"
 #include "symbols/elf_image.h"
 #include "symbols/symbol_table.h"
+
+struct eh_frame;
+
+/* A file whose headers were read. */
+struct elf_file {
+	struct byte_source source;
+	struct elf_image image;
+};
+
+/* The files that name one module. */
+struct name_files {
+	const struct elf_file *main; /* what is mapped */
+	const struct elf_file *debug; /* its separate debug file, NULL: none */
+	/* What its .gnu_debugdata holds, inflated when first asked for; NULL: none. */
+	const struct elf_file *(*debugdata)(void *owner);
+	/* Its call frame information: where functions begin and end that have no names. NULL: none. */
+	struct eh_frame *(*eh_frame)(void *owner);
+	/*
+	 * The source of an address: its path is appended, its line returned; 0 where it is not known. NULL: nobody
+	 * wants to know.
+	 */
+	uint32_t (*line)(void *owner, uint64_t address, struct strbuf *file);
+	/* Whether the files still are what they were when the tables were made. */
+	bool (*unchanged)(void *owner);
+	void *owner;
+	uint32_t generation; /* another one: tables of before are not of these files */
+};
 
 struct name_source {
 	const char *label;
@@ -21,13 +49,16 @@ struct name_source {
 	 * depends on; files with one digest share one table, so it must not leave out anything. 0, or
 	 * -errno; what was collected before counts all the same.
 	 */
-	int (*read)(const struct byte_source *source, const struct elf_image *image,
-		struct symbol_builder *builder, uint64_t *ret_digest);
+	int (*read)(const struct name_files *files, struct symbol_builder *builder,
+		uint64_t *ret_digest);
 	/* Appends the name for a match in that table. -ENOENT where there is none, -errno. */
-	int (*name)(const struct byte_source *source, const struct elf_image *image,
-		const struct symbol_match *match, struct strbuf *out);
+	int (*name)(const struct name_files *files, const struct symbol_match *match,
+		struct strbuf *out, enum name_origin *ret_origin);
 };
 
-extern const struct name_source elf_symbols_source; /* .symtab and .dynsym */
+/* In the order in which they are asked. */
+extern const struct name_source elf_symbols_source; /* .symtab, .dynsym, of debug files as well */
+extern const struct name_source go_symbols_source; /* .gopclntab */
+extern const struct name_source plt_source; /* "malloc@plt" */
 
 #endif

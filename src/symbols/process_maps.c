@@ -33,7 +33,7 @@ static bool starts_with(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-static enum mapping_kind kind_of(const struct map_entry *e)
+enum mapping_kind mapping_kind_of(const struct map_entry *e)
 {
 	/* Memory that has an inode but no contents on a file system. */
 	static const char *const shared[] = {"/dev/zero", "/SYSV", "/anon_hugepage", "/[aio]"};
@@ -55,7 +55,7 @@ static enum mapping_kind kind_of(const struct map_entry *e)
 	return MAPPING_FILE;
 }
 
-static uint64_t file_key(const struct map_entry *e)
+uint64_t mapping_file_key(const struct map_entry *e)
 {
 	uint64_t dev = (uint64_t)e->dev_major << 32 | e->dev_minor;
 
@@ -79,6 +79,21 @@ static struct dso *known_dso(struct reading *r, const struct mapping *m)
 	return dso_ref(o->dso);
 }
 
+void process_maps_append(struct process_maps *maps, const struct mapping *mapping)
+{
+	if (maps->count == maps->capacity) {
+		maps->capacity = grow_capacity(maps->capacity, maps->count + 1);
+		maps->list = xreallocarray(maps->list, maps->capacity, sizeof(maps->list[0]));
+	}
+	maps->list[maps->count++] = *mapping;
+}
+
+void process_maps_fit(struct process_maps *maps)
+{
+	maps->list = xreallocarray(maps->list, maps->count, sizeof(maps->list[0]));
+	maps->capacity = maps->count;
+}
+
 static void take_mapping(void *ctx, const struct map_entry *e)
 {
 	struct reading *r = ctx;
@@ -90,8 +105,8 @@ static void take_mapping(void *ctx, const struct map_entry *e)
 		.start = e->start,
 		.end = e->end,
 		.offset = e->offset,
-		.file_key = file_key(e),
-		.kind = kind_of(e),
+		.file_key = mapping_file_key(e),
+		.kind = mapping_kind_of(e),
 	};
 
 	m.dso = known_dso(r, &m);
@@ -100,11 +115,7 @@ static void take_mapping(void *ctx, const struct map_entry *e)
 	/* A 32-bit process, which has another vDSO, has it below 4 GiB. */
 	if (!m.dso && m.kind == MAPPING_VDSO && e->start > UINT32_MAX)
 		m.dso = dso_get_vdso(r->cache);
-	if (now->count == now->capacity) {
-		now->capacity = grow_capacity(now->capacity, now->count + 1);
-		now->list = xreallocarray(now->list, now->capacity, sizeof(now->list[0]));
-	}
-	now->list[now->count++] = m;
+	process_maps_append(now, &m);
 }
 
 /*
@@ -152,6 +163,7 @@ int process_maps_read(struct process_maps *maps, struct dso_cache *cache, int pr
 	}
 	process_maps_release(maps, cache);
 	*maps = reading.now;
+	process_maps_fit(maps);
 	return 0;
 }
 

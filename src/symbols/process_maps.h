@@ -31,11 +31,19 @@ struct process_maps {
 	size_t count, capacity;
 };
 
+/* What kind of memory an entry is, and which file, as far as its line in maps tells. */
+enum mapping_kind mapping_kind_of(const struct map_entry *e);
+uint64_t mapping_file_key(const struct map_entry *e);
+
 /*
  * Reads /proc/PID/maps anew. Mappings that are still there keep their dso; the files of new ones are
  * opened. On failure (-errno) the old ones stay.
  */
 int process_maps_read(struct process_maps *maps, struct dso_cache *cache, int process_dir);
+/* Adds one behind the others, whose reference to the dso it takes over. */
+void process_maps_append(struct process_maps *maps, const struct mapping *mapping);
+/* Nothing more will be added: gives back what is not used. */
+void process_maps_fit(struct process_maps *maps);
 /* NULL where none covers the address. */
 const struct mapping *process_maps_find(const struct process_maps *maps, uint64_t address);
 bool process_maps_equal(const struct process_maps *a, const struct process_maps *b);

@@ -91,3 +91,39 @@ char *target_service_name(const struct labels *labels, const struct labels *disc
 
 	return kubernetes ? kubernetes : xstrdup("unspecified");
 }
+
+void target_quality_release(struct target_quality *q)
+{
+	for (size_t i = 0; i < q->module_count; i++)
+		free(q->modules[i].path);
+	free(q->modules);
+	*q = (struct target_quality){0};
+}
+
+/* Frames of one stack are often in one file: the one found last stands first. */
+static struct target_module *to_front(struct target_quality *q, size_t i)
+{
+	struct target_module found = q->modules[i];
+
+	q->modules[i] = q->modules[0];
+	q->modules[0] = found;
+	return &q->modules[0];
+}
+
+struct target_module *target_quality_module(struct target_quality *q, uint32_t id, const char *path)
+{
+	for (size_t i = 0; i < q->module_count; i++)
+		if (q->modules[i].id == id)
+			return to_front(q, i);
+	for (size_t i = 0; i < q->module_count; i++) {
+		if (strcmp(q->modules[i].path, path) != 0)
+			continue;
+		q->modules[i].id = id;
+		return to_front(q, i);
+	}
+	if (q->module_count == TARGET_MODULES)
+		return NULL;
+	q->modules = xreallocarray(q->modules, q->module_count + 1, sizeof(q->modules[0]));
+	q->modules[q->module_count] = (struct target_module){.id = id, .path = xstrdup(path)};
+	return to_front(q, q->module_count++);
+}

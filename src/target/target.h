@@ -23,6 +23,38 @@ enum target_verdict {
 	TARGET_NO_KEY, /* no usable container id or pid among its labels */
 };
 
+#define QUALITY_KINDS_MAX 16 /* of ends of stacks, of sources of names, of reasons for none */
+#define TARGET_MODULES    128 /* a process maps some dozen files; the rest is counted together */
+
+/* How well the frames in one file (or kind of memory) could be named. */
+struct target_module {
+	uint32_t id; /* the symbolizer's, of the last frame */
+	char *path;
+	uint64_t frames, named;
+	uint64_t missing[QUALITY_KINDS_MAX]; /* the others by cause: symbols' enum name_missing */
+};
+
+/*
+ * How good the stacks of a target are, in ticks since it is known. collect counts them; whoever learns
+ * more about stacks (how each was unwound, why one ended early) adds its counters here.
+ */
+struct target_quality {
+	uint64_t user_stacks; /* the sum of ends */
+	uint64_t ends
+		[QUALITY_KINDS_MAX]; /* by enum unwind_end: where they ended; the first is good */
+	uint64_t frames, frames_named; /* a frame counts with the ticks of its stack */
+	uint64_t origins[QUALITY_KINDS_MAX]; /* by enum name_origin: where these names come from */
+	uint64_t unnamed[QUALITY_KINDS_MAX]; /* by enum name_missing: why others have no name */
+	struct target_module *modules;
+	size_t module_count;
+	uint64_t other_frames; /* in modules beyond TARGET_MODULES */
+};
+
+void target_quality_release(struct target_quality *q);
+/* The one with that id, else path, else a new one; NULL where there are too many. */
+struct target_module *target_quality_module(struct target_quality *q, uint32_t id,
+	const char *path);
+
 struct target {
 	unsigned source; /* later sources win where two name the same container */
 	char *origin; /* unique within the source: the container id, an index, ... */
@@ -32,9 +64,11 @@ struct target {
 	char *service_name; /* never NULL where profiled */
 	enum target_verdict verdict;
 	size_t dropped_by; /* rule index, where TARGET_DROPPED */
+	bool paused; /* its source says so; no time passes in it */
 	bool gone;
 	unsigned rounds_gone;
 	uint64_t samples; /* ticks exported since the target is known */
+	struct target_quality quality;
 
 	/* The table's own. */
 	struct list_node in_table;

@@ -78,6 +78,7 @@ static void target_free(struct target_table *table, struct target *t)
 	free(t->origin);
 	free(t->name);
 	free(t->service_name);
+	target_quality_release(&t->quality);
 	free(t);
 }
 

@@ -35,8 +35,8 @@ SETTLE_S = 20
 ROWS = [
     report.Row("tick_us", "BPF time per tick, us", 10),
     report.Row("bpf_percent", "BPF time, % of one core"),
-    report.Row("cpu_percent", "CPU of the tool, % of one core", 0.2),
-    report.Row("rss_mb", "resident memory, MB", 10, 1),
+    report.Row("cpu_percent", "CPU of the tool, % of one core", 0.3),
+    report.Row("rss_mb", "resident memory, MB", 15, 1),
     report.Row("rss_anon_mb", "  of it anonymous, MB", None, 1),
     report.Row("rss_peak_mb", "resident memory, peak, MB", None, 1),
     report.Row("maps_mb", "BPF maps, MB", 12, 1),
@@ -78,9 +78,9 @@ class Bench:
         finally:
             tool.kill()
 
-    def dockprof(self, rules=()):
+    def dockprof(self, rules=(), ebpf=""):
         received = self.run.receiver()
-        config = self.run.configure(received, rules, interval="15s")
+        config = self.run.configure(received, rules, interval="15s", ebpf=ebpf)
         command = self.run.command("run", "--config.file=" + config)
         figures, start_s = self.measure(command, signal.SIGTERM)
         if received.all:

@@ -6,10 +6,17 @@ import os
 import platform
 import time
 
-# key: of the column's figures. limit: the most that dockprof may take, None: only shown.
+# key: of the column's figures. limit: the most that dockprof may take, None: only shown. least: the
+# least that it must reach.
 class Row:
-    def __init__(self, key, title, limit=None, digits=2):
+    def __init__(self, key, title, limit=None, digits=2, least=None):
         self.key, self.title, self.limit, self.digits = key, title, limit, digits
+        self.least = least
+
+    def goal(self):
+        if self.limit is not None:
+            return f"<= {self.limit:g}"
+        return "" if self.least is None else f">= {self.least:g}"
 
     def cell(self, figures):
         value = figures.get(self.key)
@@ -17,13 +24,15 @@ class Row:
 
     def missed(self, figures):
         """What is wrong with our figure, or None. A figure that is not there is no success."""
-        if self.limit is None:
+        if not self.goal():
             return None
         value = figures.get(self.key)
         if value is None:
             return f"{self.title}: not measured"
-        if value > self.limit:
+        if self.limit is not None and value > self.limit:
             return f"{self.title}: {value:.{self.digits}f}, at most {self.limit:g}"
+        if self.least is not None and value < self.least:
+            return f"{self.title}: {value:.{self.digits}f}, at least {self.least:g}"
         return None
 
 
@@ -31,8 +40,7 @@ def table(rows, columns):
     """columns: title -> figures, ours first."""
     lines = [["", *columns, "goal"]]
     for row in rows:
-        goal = "" if row.limit is None else f"<= {row.limit:g}"
-        lines.append([row.title, *(row.cell(figures) for figures in columns.values()), goal])
+        lines.append([row.title, *(row.cell(figures) for figures in columns.values()), row.goal()])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)

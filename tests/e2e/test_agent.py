@@ -6,12 +6,11 @@ import math
 import signal
 import time
 
-from e2e import HZ, flavours, timeout_s, wait_until
+from e2e import HZ, alone, flavours, timeout_s, wait_until
 
 STORM = 500
 WARM_UP = 50
 AT_ONCE = 8
-CONNECTIONS = 16  # kept open to an endpoint; how many the warm-up needed is chance
 
 
 def test_start_says_what_matters(run, engine):
@@ -25,6 +24,7 @@ def test_start_says_what_matters(run, engine):
         assert word in agent.log(), f"{word} is not in\n{agent.log()}"
 
 
+@alone
 def test_first_profile_is_quick(run, engine):
     """The first profile arrives about a second after the start, whatever the interval."""
     engine.api.run(run.image(), ["/burn", "0"], name="busy")
@@ -119,6 +119,7 @@ def test_targets_are_what_docker_lists(run, engine):
     assert active | {engine.api.inspect("c0")["Id"]} == running
 
 
+@alone
 @timeout_s(600)
 @flavours("any")
 def test_storm(run, engine):
@@ -129,7 +130,7 @@ def test_storm(run, engine):
     wait_until(lambda: received.ticks("kept") > 100, "ticks")
     run.storm(engine, image, ["/burn", "1"], WARM_UP, AT_ONCE)
     time.sleep(3)
-    memory, fds = agent.rss_kb(), agent.fd_count()
+    memory, fds = agent.rss_kb(), len(agent.descriptors())
     run.storm(engine, image, ["/burn", "1"], STORM, AT_ONCE)
     late = engine.api.run(run.image("burn", variant="late"), ["/burn", "0"], name="late")
     wait_until(lambda: received.ticks("late") > 0, "ticks of a container after the storm", 3)
@@ -138,8 +139,9 @@ def test_storm(run, engine):
     before = len(received.all)
     wait_until(lambda: len(received.all) >= before + 2, "two more intervals")
     assert {profile.labels["service_name"] for profile in received.all[before:]} == {"kept"}
-    wait_until(lambda: agent.fd_count() <= fds + CONNECTIONS,
-               f"at most {fds} file descriptors and {CONNECTIONS} connections", 20)
+    wait_until(lambda: agent.descriptors().count("/burn") <= 2, "no files of containers that are gone", 20)
+    # What runs beside the containers has files as well, and not always the same; connections stay open.
+    assert len(agent.descriptors()) <= fds + STORM // 4, (fds, agent.descriptors())
     wait_until(lambda: agent.rss_kb() <= memory + 2048,
                f"{memory} kB of memory as before the storm and 2 MB", 20)
     assert agent.stop() == 0

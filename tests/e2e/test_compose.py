@@ -67,27 +67,29 @@ def base_image():
     return BASE
 
 
-def built_image(run):
-    """(path of the saved image, its size): built by the first test that asks."""
-    if "image" not in run.shared.built:
-        e2e.need_root()
-        need("docker")
-        base = base_image()
-        flavour = next((f for f in ("v1", "v2") if not why_unavailable(f)), None)
-        if not flavour:
-            raise e2e.Skip(why_unavailable("v2"))
-        try:
-            engine = Engine(flavour, host_network=True)
-        except EngineUnavailable as reason:
-            raise e2e.Skip(str(reason)) from None
-        try:
-            run.shared.built["image"] = build_image(engine, base, run.shared.directory)
-        finally:
-            engine.close()
-    return run.shared.built["image"]
+def prepare(shared):
+    """The path of the saved image, built by the first who asks."""
+    return shared.built("dockprof-image.tar", build_image)
 
 
-def build_image(engine, base, directory):
+def build_image(path):
+    e2e.need_root()
+    need("docker")
+    base = base_image()
+    flavour = next((f for f in ("v1", "v2") if not why_unavailable(f)), None)
+    if not flavour:
+        raise e2e.Skip(why_unavailable("v2"))
+    try:
+        engine = Engine(flavour, host_network=True)
+    except EngineUnavailable as reason:
+        raise e2e.Skip(str(reason)) from None
+    try:
+        build_image_with(engine, base, path)
+    finally:
+        engine.close()
+
+
+def build_image_with(engine, base, path):
     environment = {**os.environ, "DOCKER_HOST": engine.host, "DOCKER_BUILDKIT": "0"}
 
     def docker(*arguments):
@@ -99,9 +101,7 @@ def build_image(engine, base, directory):
     docker("import", base, "debian:bookworm")
     docker("build", "--network", "host", "-f", "compose/Dockerfile", "-t", "dockprof",
            "--build-arg", "COMMIT=tested", ".")
-    path = os.path.join(directory, "dockprof-image.tar")
     docker("save", "-o", path, "dockprof")
-    return path, engine.api.request("GET", "/images/dockprof/json")["Size"]
 
 
 def load(engine, path):
@@ -115,8 +115,7 @@ class Stack:
     def __init__(self, run, engine, *files, runtime=None):
         need("docker-compose")
         e2e.check_can_sample()
-        path, _ = built_image(run)
-        load(engine, path)
+        load(engine, prepare(run.shared))
         engine.api.import_image("burn-shop:latest", {"/burn": run.shared.workload("burn", "shop")})
         self.received = run.receiver(listener=engine.listen("0.0.0.0"))
         override = run.write("override.yml", OVERRIDE.format(
@@ -143,6 +142,13 @@ class Stack:
                 return self.engine.api.inspect(container["Id"])
         raise AssertionError(f"no container of the service {service}")
 
+    def explain(self, *words):
+        """What `docker exec dockprof dockprof explain` says, as people call it."""
+        done = subprocess.run(["docker", "exec", self.container("dockprof")["Id"], "dockprof", "explain", *words],
+                              env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def check(self):
         """Profiles of `shop` arrive, with its functions' names and kernel functions' too."""
         agent = self.container("dockprof")["Id"]
@@ -161,19 +167,13 @@ class Stack:
 
 
 @timeout_s(900)
-def test_image(run):
-    """The image is built on Debian 12, is smaller than 20 MB, and its program runs."""
-    path, size = built_image(run)
-    assert size < MAX_IMAGE, f"{size} bytes"
-    with open(path, "rb") as image:
-        assert len(image.read()) < MAX_IMAGE * 1.1
-
-
-@timeout_s(900)
-def test_image_says_its_version(run, engine):
-    """The image's program says its version and the commit it was built from."""
-    path, _ = built_image(run)
+def test_image(run, engine):
+    """The image is built on Debian 12, is smaller than 20 MB, and its program says its version and commit."""
+    path = prepare(run.shared)
     load(engine, path)
+    size = engine.api.request("GET", "/images/dockprof/json")["Size"]
+    assert size < MAX_IMAGE, f"{size} bytes"
+    assert os.path.getsize(path) < MAX_IMAGE * 1.1
     container = engine.api.run("dockprof", ["--version"])
     assert engine.api.wait(container) == 0, engine.api.logs(container)
     assert "tested" in engine.api.logs(container)
@@ -182,7 +182,13 @@ def test_image_says_its_version(run, engine):
 @timeout_s(900)
 def test_privileged(run, engine):
     """The compose file as it is: the services beside dockprof are profiled under their names."""
-    Stack(run, engine).check()
+    stack = Stack(run, engine)
+    stack.check()
+    text = stack.explain("shop")
+    assert 'profiled as "shop"' in text and "/burn" in text and "delivery" in text, text
+    states = {c["service"] or c["name"]: c["state"]
+              for c in json.loads(stack.explain("--json"))["containers"]}
+    assert sorted(states.values()) == ["profiled", "self"] and states["shop"] == "profiled", states
 
 
 @timeout_s(900)

@@ -198,7 +198,7 @@ def test_hostile_labels(run, engine):
 def test_bad_arguments(run):
     """Mistakes on the command line: named in the first line of a few, what to write; exit 2."""
     for arguments, word in ((["nonsense"], "nonsense"), (["record", "-d", "soon"], "soon"),
-                            (["record", "--format", "svg"], "folded"), (["run", "--wrong"], "--wrong"),
+                            (["record", "--format", "bmp"], "folded"), (["run", "--wrong"], "--wrong"),
                             (["run", "--log.level=loud"], "debug")):
         result = run.dockprof(*arguments)
         assert result.returncode == USAGE, (arguments, result)

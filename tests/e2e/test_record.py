@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+import xml.etree.ElementTree
 
 from e2e import check_can_sample, timeout_s, wait_until
 from received import Profile
@@ -65,6 +66,32 @@ def test_record_pprof_files(run, engine):
     roots = {stack[-1] for stack, _ in profile.stacks}
     assert roots == {"left", "right"}, roots
     assert "crush_left" in result.stderr and "crush_right" in result.stderr, result.stderr
+
+
+def test_record_pictures(run, engine):
+    """svg, html and speedscope: for all services in one file, or each in its own."""
+    two_containers(run, engine)
+    run.dockprof("record", "-d", "2s", "--format", "speedscope", "-o", run.path("all.json"))
+    with open(run.path("all.json")) as file:
+        scope = json.load(file)
+    assert {p["name"] for p in scope["profiles"]} == {"left", "right"}
+    names = [frame["name"] for frame in scope["shared"]["frames"]]
+    for profile in scope["profiles"]:
+        assert len(profile["samples"]) == len(profile["weights"]) > 0
+        assert sum(profile["weights"]) == profile["endValue"]
+        assert any(names[i] == "crush_" + profile["name"] for stack in profile["samples"] for i in stack)
+    directory = run.path("pictures") + "/"
+    result = run.dockprof("record", "-d", "2s", "--format", "svg", "-o", directory)
+    assert sorted(os.listdir(directory)) == ["left.svg", "right.svg"], result.stderr
+    for name in ("left", "right"):
+        titles = [t.text for t in xml.etree.ElementTree.parse(f"{directory}{name}.svg").iter()
+                  if t.tag.endswith("title")]
+        assert any(t.startswith(f"crush_{name} (") for t in titles), titles
+    run.dockprof("record", "-d", "2s", "--format", "html", "-o", run.path("all.html"))
+    with open(run.path("all.html")) as file:
+        page = file.read()
+    data = page.split('id="dockprof-data">')[1].split("</script>")[0]
+    assert {s["service"] for s in json.loads(data)["services"]} == {"left", "right"}
 
 
 def test_record_one_container(run, engine):

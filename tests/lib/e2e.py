@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the end-to-end tests have in hand: workloads, agents, waiting, and words for asserting."""
 
+import contextlib
 import datetime
+import fcntl
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +41,20 @@ def timeout_s(seconds):
     return mark
 
 
+def alone(function):
+    """A test that claims how long something takes, or how much memory: no other runs beside it."""
+    function.alone = True
+    return function
+
+
+@contextlib.contextmanager
+def only_one(path):
+    """Of all workers one at a time is in here."""
+    with open(path, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def wait_until(condition, what, timeout=20, interval=0.05):
     """Waits for a truthy answer and returns it; what: for the message where it never comes."""
     deadline = time.monotonic() + timeout
@@ -55,6 +72,14 @@ def need_root():
         raise Skip("needs root")
 
 
+def promtool():
+    """The program's path: installed, or what `make deps-check` fetched."""
+    path = shutil.which("promtool", path=os.environ["PATH"] + ":" + os.path.join(ROOT, ".cache"))
+    if not path:
+        raise Skip("promtool is not installed")
+    return path
+
+
 def check_can_sample():
     """Skips where this process may not load BPF programs or open perf events on all CPUs."""
     need_root()
@@ -67,11 +92,10 @@ def check_can_sample():
 
 
 class Shared:
-    """What all tests of a run share: compiled workloads."""
+    """What all tests of a run share, whichever worker runs them: compiled workloads."""
 
     def __enter__(self):
         self.directory = tempfile.mkdtemp(prefix="dockprof-e2e-")
-        self.built = {}
         return self
 
     def __exit__(self, *_):
@@ -79,20 +103,29 @@ class Shared:
 
     def workload(self, name, variant=None):
         """The static program made of tests/e2e/workloads/NAME.c; its hot function is crush_VARIANT."""
-        key = (name, variant)
-        if key not in self.built:
-            compiler = shutil.which("gcc") or shutil.which("cc")
-            if not compiler:
-                raise Skip("no C compiler for the workloads")
-            program = os.path.join(self.directory, f"{name}-{variant}" if variant else name)
-            renamed = [f"-Dcrush=crush_{variant}"] if variant else []
-            subprocess.run(
-                [compiler, "-static", "-O2", "-g0", "-fno-omit-frame-pointer",
-                 "-mno-omit-leaf-frame-pointer", "-pthread", *renamed,
-                 "-o", program, os.path.join(ROOT, "tests", "e2e", "workloads", name + ".c")],
-                check=True)
-            self.built[key] = program
-        return self.built[key]
+        label = f"{name}-{variant}" if variant else name
+        return self.built(label, lambda path: self.compile(path, name, variant))
+
+    def built(self, label, build):
+        """The path of what build(path) makes, once."""
+        path = os.path.join(self.directory, label)
+        with only_one(path + ".lock"):
+            if not os.path.exists(path):
+                build(path + ".new")
+                os.rename(path + ".new", path)
+        return path
+
+    @staticmethod
+    def compile(path, name, variant):
+        compiler = shutil.which("gcc") or shutil.which("cc")
+        if not compiler:
+            raise Skip("no C compiler for the workloads")
+        renamed = [f"-Dcrush=crush_{variant}"] if variant else []
+        subprocess.run(
+            [compiler, "-static", "-O2", "-g0", "-fno-omit-frame-pointer",
+             "-mno-omit-leaf-frame-pointer", "-pthread", *renamed,
+             "-o", path, os.path.join(ROOT, "tests", "e2e", "workloads", name + ".c")],
+            check=True)
 
 
 class Agent:
@@ -141,8 +174,13 @@ class Agent:
         with open(f"/proc/{self.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
-    def fd_count(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+    def descriptors(self):
+        """What its file descriptors are of."""
+        paths = []
+        for path in glob.glob(f"/proc/{self.pid}/fd/*"):
+            with contextlib.suppress(OSError):
+                paths.append(os.readlink(path))
+        return paths
 
 
 class Run:
@@ -151,6 +189,8 @@ class Run:
     def __init__(self, shared, name):
         self.shared = shared
         self.directory = tempfile.mkdtemp(prefix=name + "-", dir=shared.directory)
+        # Of the agent, for `explain`; short, because the kernel takes 107 bytes.
+        self.socket = os.path.join(shared.directory, self.directory[-8:] + ".sock")
         self.engine = None
         self.program = DOCKPROF
         self.agents = []
@@ -201,23 +241,35 @@ class Run:
             os.chmod(directory, 0o755)
         self.program = shutil.copy(DOCKPROF, self.directory)
 
-    def command(self, *arguments):
-        command = [self.program, *arguments]
+    def command(self, *arguments, inside=()):
+        """inside: a command before the program, in the namespaces of the engine."""
+        command = [*inside, self.program, *arguments]
         return self.engine.enter(command) if self.engine else ["setpriv", "--pdeathsig", "KILL",
                                                                "--", *command]
 
-    def dockprof(self, *arguments, stdin=None, timeout=60, prefix=(), **variables):
-        """Runs it to its end; a CompletedProcess with text."""
-        return subprocess.run([*prefix, *self.command(*arguments)], input=stdin, text=True,
+    def dockprof(self, *arguments, stdin=None, timeout=60, prefix=(), inside=(), before=None,
+                 **variables):
+        """Runs it to its end; a CompletedProcess with text. before: called in its process first."""
+        return subprocess.run([*prefix, *self.command(*arguments, inside=inside)], input=stdin, text=True,
                               capture_output=True, timeout=timeout, check=False,
-                              env=self.environment(**variables))
+                              preexec_fn=before, env=self.environment(**variables))
 
-    def agent(self, *arguments, **variables):
-        """Starts `dockprof ARGUMENTS...`; it is killed at the end of the test."""
+    def agent(self, *arguments, inside=(), **variables):
+        """
+        Starts `dockprof ARGUMENTS...`; it is killed at the end of the test. Agents of other tests run beside it, so
+        where neither the configuration nor an argument says where its page is, it is at any free port.
+        """
+        if arguments[0] == "run" and not self.says_where_its_page_is(arguments):
+            arguments = [*arguments, "--web.listen-address=127.0.0.1:0"]
         log = self.path(f"dockprof-{len(self.agents)}.log")
-        agent = Agent(self.command(*arguments), self.environment(**variables), log)
+        agent = Agent(self.command(*arguments, inside=inside), self.environment(**variables), log)
         self.agents.append(agent)
         return agent
+
+    @staticmethod
+    def says_where_its_page_is(arguments):
+        with open(next(a for a in arguments if a.startswith("--config.file=")).split("=", 1)[1]) as file:
+            return re.search("^web:", file.read(), re.M) or any(a.startswith("--web.listen") for a in arguments)
 
     def receiver(self, **options):
         """A server that takes pushes and keeps to Pyroscope's rules; see Received."""
@@ -225,17 +277,19 @@ class Run:
         self.later(received.close)
         return received
 
-    def configure(self, received, rules=(), interval="1s", rate=HZ):
-        """Writes dockprof.yml: this engine's containers through these rules to this receiver."""
+    def configure(self, received, rules=(), interval="1s", rate=HZ, ebpf=""):
+        """Writes dockprof.yml: this engine's containers through these rules to this receiver; ebpf: lines of YAML."""
         text = f"""\
 docker_sd_configs:
   - host: {self.engine.host}
 ebpf:
   collect_interval: {interval}
   sample_rate: {rate}
-write:
+{ebpf}write:
   endpoint:
     - url: {received.url}
+control:
+  socket: {self.socket}
 """
         if rules:
             text += "relabel_configs:\n" + "".join(f"  - {rule}\n" for rule in rules)
@@ -269,6 +323,8 @@ ebpf:
 write:
   endpoint:
     - url: {url}
+control:
+  socket: {self.socket}
 """)
         agent = self.agent("run", "--config.file=" + config)
         agent.wait_for_log("sampling all CPUs")

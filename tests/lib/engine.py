@@ -26,11 +26,13 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from docker_api import DockerApi
 
 READY_S = 60
 STOP_S = 20
+AT_ONCE = 8  # requests to the engine, where there are many
 CGROUPS = "/sys/fs/cgroup"
 PR_SET_CHILD_SUBREAPER = 36
 CAP_SYS_RESOURCE = 24
@@ -140,20 +142,27 @@ class Engine:
         thread.join()
         return made[0]
 
-    def cgroup_cpu_ns(self, container):
-        """The CPU time of a running container, as its cgroup counts it."""
+    def cgroup_of(self, container):
+        """The directory of a running container's cgroup that accounts for its CPU time."""
         pid = self.api.inspect(container)["State"]["Pid"]
         with open(f"/proc/{pid}/cgroup") as file:
             paths = {line.split(":")[1]: line.rstrip("\n").split(":", 2)[2] for line in file}
         if self.flavour == "v1":
-            with open(f"{CGROUPS}/cpuacct{paths['cpuacct']}/cpuacct.usage") as file:
+            return f"{CGROUPS}/cpuacct{paths['cpuacct']}"
+        return f"/proc/{self.keeper.pid}/root{CGROUPS}{paths['']}"
+
+    def cgroup_cpu_ns(self, container):
+        """The CPU time of a running container, as its cgroup counts it."""
+        directory = self.cgroup_of(container)
+        if self.flavour == "v1":
+            with open(f"{directory}/cpuacct.usage") as file:
                 return int(file.read())
-        with open(f"/proc/{self.keeper.pid}/root{CGROUPS}{paths['']}/cpu.stat") as file:
+        with open(f"{directory}/cpu.stat") as file:
             return next(int(l.split()[1]) * 1000 for l in file if l.startswith("usage_usec"))
 
     def remove_containers(self):
-        for container in self.api.list(all_states=True):
-            self.api.remove(container["Id"])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda c: self.api.remove(c["Id"]), self.api.list(all_states=True)))
 
     def log_tail(self, lines=5):
         try:
@@ -172,13 +181,14 @@ class Engine:
 # What follows runs in the keeper.
 
 RUNTIME = """#!/bin/sh
-# runc, after an edit of the bundle that it is given.
-bundle=.
+# runc, after an edit of the bundle that it is given, or of the process to be run in a container.
+file=./config.json
 for argument; do
-	[ "$previous" = --bundle ] && bundle=$argument
+	[ "$previous" = --bundle ] && file=$argument/config.json
+	[ "$previous" = --process ] && file=$argument
 	previous=$argument
 done
-[ -f "$bundle/config.json" ] && sed -i '@EDIT@' "$bundle/config.json"
+[ -f "$file" ] && sed -i '@EDIT@' "$file"
 exec runc "$@"
 """
 # For a machine that lacks CAP_SYS_RESOURCE: a privileged container asks for all capabilities and

@@ -19,6 +19,8 @@ class Malformed(ValueError):
 
 
 def _varint(data, at):
+    if at < len(data) and data[at] < 0x80:  # most are
+        return data[at], at + 1
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
@@ -84,7 +86,7 @@ class Message:
             while at < len(value):
                 one, at = _varint(value, at)
                 values.append(one)
-        return [v - UNSIGNED_64 if v >= UNSIGNED_64 // 2 else v for v in values]
+        return [v if v < UNSIGNED_64 // 2 else v - UNSIGNED_64 for v in values]
 
     def bytes(self, number):
         values = self.repeated(number)

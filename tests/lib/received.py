@@ -57,11 +57,12 @@ def numbers(value):
 class Profile:
     """
     One pprof with the labels of its series: `ticks`, and `stacks` as (names leaf first, ticks).
-    arrived_s: when its push arrived, on the monotonic clock.
+    arrived_s: when its push arrived, on the monotonic clock. data: the pprof as it came.
     """
 
     def __init__(self, labels, data):
         self.labels = labels
+        self.data = data
         self.arrived_s = None
         strings, functions, locations, samples, period = [], {}, {}, [], 1
         for number, value in fields(gzip.decompress(data)):

@@ -18,7 +18,9 @@ POST /test/behave                   {"mode": ..., "count": n, "seconds": s, "ret
 
 Modes, for `count` requests (0: until told otherwise):
     ok, STATUS ("401", "429", "503", ...), hang (no answer), delay (`seconds`, then as usual),
-    reset (connection reset before the answer), cut (taken, but the answer ends halfway),
+    reset (connection reset before the answer), midbody (reset in the middle of the request),
+    cut (taken, but the answer ends halfway), short (a 503 that ends halfway), garbage (no HTTP),
+    html (200 and a web page, as a captive portal has it; nothing is taken),
     refuse (nobody listens for `seconds`)
 """
 
@@ -39,6 +41,7 @@ import pprof  # noqa: E402  (after the path is set)
 
 PUSH = "/push.v1.PusherService/Push"
 # The server's defaults; the flag of each is in the comment.
+MODES = ("ok", "hang", "delay", "reset", "midbody", "cut", "short", "garbage", "html")
 MAX_BODY = 256 << 20  # distributor.ingestion-body-limit-mb
 MAX_PROFILE = 4 << 20  # validation.max-profile-size-bytes
 MAX_SAMPLES = 16000  # validation.max-profile-stacktrace-samples
@@ -48,6 +51,12 @@ MAX_LABEL_NAME = 1024  # validation.max-length-label-name
 MAX_LABEL_VALUE = 2048  # validation.max-length-label-value
 NEWEST_S = 10 * 60  # validation.reject-newer-than
 OLDEST_S = 60 * 60  # validation.reject-older-than
+
+RAW_ANSWERS = {
+    "short": b"HTTP/1.1 503 Busy\r\nContent-Length: 1000\r\n\r\nhalf",
+    "garbage": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "html": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>",
+}
 
 STATUS = {"invalid_argument": 400, "unauthenticated": 401, "permission_denied": 403,
           "resource_exhausted": 429, "unknown": 500, "internal": 500, "unavailable": 503}
@@ -124,6 +133,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "receiver"
 
+    def setup(self):
+        super().setup()
+        self.server.receiver.note_connection(1)
+
+    def finish(self):
+        self.server.receiver.note_connection(-1)
+        super().finish()
+
     def log_message(self, *_):
         pass
 
@@ -156,13 +173,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             self.refuse("resource_exhausted", f"message size {size} is larger than {MAX_BODY}")
             return
+        receiver = self.server.receiver
+        if self.path == receiver.prefix + PUSH and receiver.mode() == "midbody":
+            self.rfile.read(size // 2)
+            receiver.next_behaviour()
+            self.reset()
+            return
         body = self.rfile.read(size)
         if len(body) < size:
             self.close_connection = True
         elif self.path == "/test/behave":
-            self.server.receiver.behave(**json.loads(body))
+            receiver.behave(**json.loads(body))
             self.answer_json(200, {})
-        elif self.path == self.server.receiver.prefix + PUSH:
+        elif self.path == receiver.prefix + PUSH:
             self.push(body)
         else:
             self.answer(404, b"404 page not found\n", "text/plain")
@@ -173,8 +196,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if behaviour.mode == "hang":
             receiver.stopping.wait()
             self.close_connection = True
-        elif behaviour.mode == "reset":
+        elif behaviour.mode in ("reset", "midbody"):
             self.reset()
+        elif behaviour.mode in RAW_ANSWERS:
+            self.wfile.write(RAW_ANSWERS[behaviour.mode])
+            self.close_connection = True
         elif behaviour.mode.isdigit():
             status = int(behaviour.mode)
             wait = behaviour.retry_after
@@ -240,14 +266,17 @@ class Server(http.server.ThreadingHTTPServer):
 class Receiver:
     """The server, in threads of this process."""
 
-    def __init__(self, port=0, prefix="", multitenancy=False, authorization=None, clock=time.time):
+    def __init__(self, port=0, prefix="", multitenancy=False, authorization=None, clock=time.time,
+                 tls=None):
         self.prefix = prefix  # of the push path, as behind a proxy
         self.multitenancy = multitenancy
         self.authorization = authorization  # the header's exact value
         self.clock = clock
+        self.tls = tls  # an ssl.SSLContext
         self.received = []
         self.refusals = []  # what it had against profiles
         self.requests = 0  # pushes, whatever became of them
+        self.connections = self.most_connections = 0  # at the same time
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._behaviour = Behaviour("ok", 0, 0, None)
@@ -257,6 +286,9 @@ class Receiver:
     def _open(self):
         self._server = Server(("127.0.0.1", self._port), Handler)
         self._server.receiver = self
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True,
+                                                       do_handshake_on_connect=False)
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -272,7 +304,8 @@ class Receiver:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self._port}{self.prefix}"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self._port}{self.prefix}"
 
     def close(self):
         self.stopping.set()
@@ -282,7 +315,7 @@ class Receiver:
         if mode == "refuse":
             threading.Thread(target=self._refuse, args=(seconds,), daemon=True).start()
             return
-        if mode not in ("ok", "hang", "delay", "reset", "cut") and not mode.isdigit():
+        if mode not in MODES and not mode.isdigit():
             raise ValueError(f"no mode {mode!r}")
         with self._lock:
             self._behaviour = Behaviour(mode, count, seconds, retry_after)
@@ -291,6 +324,10 @@ class Receiver:
         self._close()
         if not self.stopping.wait(seconds):
             self._open()
+
+    def mode(self):
+        with self._lock:
+            return self._behaviour.mode
 
     def next_behaviour(self):
         with self._lock:
@@ -301,6 +338,11 @@ class Receiver:
             elif behaviour.count > 1:
                 self._behaviour = behaviour._replace(count=behaviour.count - 1)
             return behaviour
+
+    def note_connection(self, change):
+        with self._lock:
+            self.connections += change
+            self.most_connections = max(self.most_connections, self.connections)
 
     def note_refusal(self, message):
         with self._lock:

@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "profiler/profiler.h"
+#include "symbols/symbolizer.h"
 #include "unit.h"
 
 #define RATE 499 /* so that a short spell has many ticks */
@@ -76,6 +77,7 @@ static __attribute__((noinline)) void outer(void)
 struct fixture {
 	struct loop *loop;
 	struct profiler *profiler;
+	struct symbolizer *symbolizer;
 	size_t of_watched_seen; /* cgroup_seen */
 	size_t processes_seen;
 	struct process_id process; /* the last one seen with the watched pid */
@@ -102,16 +104,48 @@ static inline void on_cgroup(void *ctx, const struct cgroup_chain *v2,
 	}
 }
 
-static inline void on_process(void *ctx, const struct process_id *process)
+static inline void on_process(void *ctx, const struct process_id *process, uint64_t at_ns)
 {
 	struct fixture *f = ctx;
 
 	f->processes_seen++;
+	ck_assert_uint_ge(at_ns, process->start_ns);
+	ck_assert_uint_le(at_ns, (uint64_t)clock_ns(CLOCK_BOOTTIME));
 	if (process->pid == f->watched)
 		f->process = *process;
+	symbolizer_process_seen(f->symbolizer, process);
 }
 
-static const struct profiler_ops ops = {.cgroup_seen = on_cgroup, .process_seen = on_process};
+static inline void on_changed(void *ctx, const struct process_id *process)
+{
+	struct fixture *f = ctx;
+
+	symbolizer_process_changed(f->symbolizer, process);
+}
+
+static inline struct dso *on_file_wanted(void *ctx, const struct process_id *process,
+	uint64_t address)
+{
+	struct fixture *f = ctx;
+
+	return symbolizer_file_wanted(f->symbolizer, process, address);
+}
+
+static const struct profiler_ops ops = {
+	.cgroup_seen = on_cgroup,
+	.process_seen = on_process,
+	.process_changed = on_changed,
+	.file_wanted = on_file_wanted,
+};
+
+static inline void on_maps(void *ctx, const struct process_id *id, const struct process_maps *maps)
+{
+	struct fixture *f = ctx;
+
+	unwinder_set_process(profiler_unwinder(f->profiler), id, maps);
+}
+
+static const struct symbolizer_ops symbolizer_ops = {.maps_read = on_maps};
 
 static inline bool has_chain(const struct profiler_sample *s)
 {
@@ -128,8 +162,8 @@ static inline void on_sample(void *ctx, const struct profiler_sample *s)
 	struct fixture *f = ctx;
 
 	ck_assert_uint_gt(s->count, 0);
-	ck_assert_uint_le(s->user_count, PROFILER_MAX_FRAMES);
-	ck_assert_uint_le(s->kernel_count, PROFILER_MAX_FRAMES);
+	ck_assert_uint_le(s->user_count, PROFILER_USER_FRAMES);
+	ck_assert_uint_le(s->kernel_count, PROFILER_KERNEL_FRAMES);
 	f->handed += s->count;
 	if (s->process.pid != f->watched)
 		return;
@@ -152,7 +186,18 @@ static inline bool setup_with(struct fixture *f, const struct profiler_options *
 		0);
 	ck_assert_ptr_ne(shared, MAP_FAILED);
 	ck_assert_int_eq(loop_new(&f->loop), 0);
-	int r = profiler_new(f->loop, options, &ops, f, &f->profiler, &err);
+	struct symbolizer_options names = {
+		.ops = &symbolizer_ops,
+		.ctx = f,
+		.proc = options->proc,
+		.max_bytes = 8 << 20,
+		.max_processes = 64,
+	};
+	struct profiler_options with = *options;
+
+	ck_assert_int_eq(symbolizer_new(&names, &f->symbolizer, &err), 0);
+	with.dsos = symbolizer_dsos(f->symbolizer);
+	int r = profiler_new(f->loop, &with, &ops, f, &f->profiler, &err);
 
 	if (r == 0)
 		r = profiler_start(f->profiler, &err);
@@ -171,6 +216,7 @@ static inline struct profiler_options defaults(void)
 		.user_stacks = true,
 		.kernel_stacks = true,
 		.self_pid = (uint32_t)getpid(),
+		.unwind_max_bytes = 8 << 20,
 		.proc = "/proc",
 		.sys = "/sys",
 	};
@@ -186,6 +232,7 @@ static inline bool setup(struct fixture *f)
 static inline void teardown(struct fixture *f)
 {
 	profiler_free(f->profiler);
+	symbolizer_free(f->symbolizer);
 	loop_free(f->loop);
 	munmap(shared, sizeof(*shared));
 }
@@ -266,19 +313,31 @@ static inline double stop_spinner(pid_t pid)
 		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-#define SPELL (60 * NSEC_PER_MSEC) /* 30 ticks */
-#define SOME  3
+#define SPELL       (60 * NSEC_PER_MSEC)
+#define SPELL_TICKS 30
+#define SOME        3
 
-/* Until the watched process has run for a while, however busy the machine is. */
-static inline void spell(struct fixture *f)
+/* The CPU time of the watched process, in nanoseconds. */
+static inline int64_t spun(const struct fixture *f)
 {
 	clockid_t clock;
 
 	ck_assert_int_eq(clock_getcpuclockid((pid_t)f->watched, &clock), 0);
-	int64_t end = clock_ns(clock) + SPELL;
+	return clock_ns(clock);
+}
 
-	while (clock_ns(clock) < end)
+/* Until the watched process has run for a while, however busy the machine is. */
+static inline void let_spin(struct fixture *f)
+{
+	int64_t end = spun(f) + SPELL;
+
+	while (spun(f) < end)
 		turn_for(f, 10 * NSEC_PER_MSEC);
+}
+
+static inline void spell(struct fixture *f)
+{
+	let_spin(f);
 	round_of(f);
 }
 

@@ -11,6 +11,8 @@
 
 const char *const profiler_loss_names[LOSS_COUNT];
 
+#define PID 7
+
 static struct collect c;
 static struct attribution a;
 static struct target_table table;
@@ -55,19 +57,45 @@ void symbolizer_user(struct symbolizer *s, const struct process_id *id, const ui
 	for (size_t i = 0; i < count; i++)
 		ret[i] = (struct frame){.module = &module,
 			.address = ips[i],
-			.function = ips[i] == 1 ? "one" : NULL};
+			.function = ips[i] == 1 ? "one" : NULL,
+			.origin = ips[i] == 1 ? NAME_SYMTAB : NAME_NONE};
 }
 
 void symbolizer_kernel(struct symbolizer *s, const uint64_t *ips, size_t count, struct frame *ret)
 {
 	(void)s;
 	for (size_t i = 0; i < count; i++)
-		ret[i] = (struct frame){.module = &module, .address = ips[i], .function = "kernel"};
+		ret[i] = (struct frame){.module = &module,
+			.address = ips[i],
+			.function = "kernel",
+			.origin = NAME_KERNEL};
+}
+
+/* Rounds begin and end, and what is kept in between is told in each anew. */
+static bool in_round;
+static unsigned kept;
+
+void symbolizer_begin_round(struct symbolizer *s)
+{
+	(void)s;
+	ck_assert(!in_round);
+	in_round = true;
+	kept = 0;
+}
+
+void symbolizer_keep_process(struct symbolizer *s, const struct process_id *id)
+{
+	(void)s;
+	ck_assert(in_round);
+	ck_assert_uint_eq(id->pid, PID);
+	kept++;
 }
 
 void symbolizer_end_round(struct symbolizer *s)
 {
 	(void)s;
+	ck_assert(in_round);
+	in_round = false;
 }
 
 static void setup(void)
@@ -112,6 +140,7 @@ static void sample(cgroup_key key, uint64_t count)
 	static const uint64_t user[] = {1, 2}, kernel_ips[] = {9};
 
 	samples[sample_count++] = (struct profiler_sample){.cgroup = key,
+		.process = {.pid = PID},
 		.count = count,
 		.comm = "worker",
 		.user_ips = user,
@@ -180,6 +209,7 @@ START_TEST(samples_wait_one_round_for_a_container_nobody_has_told_of)
 	ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
 	assert_exact(&t);
 	ck_assert_uint_eq(t.carried_out, 5);
+	ck_assert_uint_eq(kept, 1);
 	container(ID_A, TARGET_PROFILED);
 	attribution_changed(&a, ID_A);
 	sample(1, 2);
@@ -187,6 +217,7 @@ START_TEST(samples_wait_one_round_for_a_container_nobody_has_told_of)
 	assert_exact(&t);
 	ck_assert_uint_eq(t.carried_in, 5);
 	ck_assert_uint_eq(t.exported, 7);
+	ck_assert_uint_eq(kept, 0);
 	collect_flush(&c, on_profile, NULL);
 	ck_assert_uint_eq(flushed, 7);
 }
@@ -202,6 +233,7 @@ START_TEST(samples_wait_longer_while_a_source_is_out_of_reach)
 		ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
 		assert_exact(&t);
 		ck_assert_uint_eq(t.carried_out, 5);
+		ck_assert_uint_eq(kept, 1);
 	}
 	container(ID_A, TARGET_PROFILED);
 	attribution_changed(&a, ID_A);

@@ -58,13 +58,13 @@ START_TEST(the_shape_of_the_file)
 		{"something: 1\n",
 			"1:1: unknown key `something` in the file; it has `docker_sd_configs`, "
 			"`targets`, `file_sd_configs`, `relabel_configs`, `ebpf`, `write`, `log`, "
-			"`web`"},
+			"`web`, `control`"},
 		{"ebpf:\n  wholly_other: 1\n",
 			"2:3: unknown key `wholly_other` in `ebpf`; dockprof.yml(5) lists its keys"},
 		{"\"a\\nb\\x1b[31m\": 1\n",
 			"1:1: unknown key `a\\nb\\x1b[31m` in the file; it has `docker_sd_configs`, "
 			"`targets`, `file_sd_configs`, `relabel_configs`, `ebpf`, `write`, `log`, "
-			"`web`"},
+			"`web`, `control`"},
 		{"log: {}\nweb: {}\nlog: {}\nlog: {}\n",
 			"3:1: `log` is written twice, first in line 1; keep one\n"
 			"4:1: `log` is written twice, first in line 3; keep one"},
@@ -251,11 +251,11 @@ START_TEST(http)
 {
 	static const struct mistake mistakes[] = {
 		{D "bearer_token: x\n    bearer_token_file: y\n",
-			"3:5: only one of `basic_auth`, `authorization`, `bearer_token` and "
-			"`bearer_token_file` can be set; remove `bearer_token_file` or the other"},
+			"3:5: only one of `basic_auth`, `authorization`, `bearer_token`, "
+			"`bearer_token_file` and `oauth2` can be set; remove `bearer_token_file` or the other"},
 		{D "authorization: {credentials: x}\n    basic_auth: {username: y}\n",
-			"3:5: only one of `basic_auth`, `authorization`, `bearer_token` and "
-			"`bearer_token_file` can be set; remove `basic_auth` or the other"},
+			"3:5: only one of `basic_auth`, `authorization`, `bearer_token`, "
+			"`bearer_token_file` and `oauth2` can be set; remove `basic_auth` or the other"},
 		{D "basic_auth: {}\n", "2:17: `basic_auth` needs `username` or `username_file`"},
 		{D "basic_auth: {username: a, username_file: b, password: c, "
 		   "password_file: d}\n",
@@ -271,8 +271,19 @@ START_TEST(http)
 			"2:37: only one of `credentials` and `credentials_file` can be set; remove "
 			"`credentials_file` or the other"},
 		{D "oauth2: {client_id: x}\n",
-			"2:5: `oauth2` is not supported: use `basic_auth`, `authorization` or "
-			"`bearer_token_file` (a sidecar can keep the file's token fresh)"},
+			"2:13: `oauth2` needs `client_secret_file` (or `client_secret`)\n"
+			"2:13: `token_url` is missing in `oauth2`: Where tokens are had. Redirects are "
+			"not followed there."},
+		{D "oauth2: {client_id: x, token_url: t, client_secret: a, "
+		   "client_secret_file: b}\n",
+			"2:39: `token_url`: a URL starts with http:// or https://\n"
+			"2:60: only one of `client_secret` and `client_secret_file` can be set; remove "
+			"`client_secret_file` or the other"},
+		{D "oauth2: {client_id: x, token_url: http://t, client_secret: a, "
+		   "endpoint_params: {scope: a}}\n",
+			"2:85: this one is a key of `oauth2` itself (scope: `scopes`)"},
+		{D "oauth2: {client_id: x, token_url: http://t, client_secret: a, no_proxy: b}\n",
+			"2:67: `no_proxy` has no use without `proxy_url`"},
 		{D "tls_config: {cert_file: x}\n",
 			"2:18: a client certificate needs its key; add `key_file`"},
 		{D "tls_config: {key_file: x}\n",
@@ -298,7 +309,7 @@ START_TEST(http)
 		{D "http_headers: {\"X A\": {values: [x]}}\n",
 			"2:20: not a header name; use letters, digits and -"},
 		{D "http_headers: {content-length: {values: [\"1\"]}}\n",
-			"2:20: the header content-length is set by dockprof; remove it"},
+			"2:20: this header is set by dockprof; remove it"},
 		{D "http_headers: {X-A: {values: [\"a\\r\\nb: c\"]}}\n",
 			"2:20: a value of the header X-A has a line end or control character"},
 		{D "http_headers: {X-A: {files: [/nonexistent/file]}}\n",
@@ -341,7 +352,7 @@ START_TEST(write_)
 		{E "headers: [x]\n",
 			"4:16: `headers` takes a map (lines of `key: value`), not a list"},
 		{E "headers: {Content-Type: x, X-A: [y], X-A: z}\n",
-			"4:17: the header Content-Type is set by dockprof; remove it\n"
+			"4:17: this header is set by dockprof; remove it\n"
 			"4:39: a header takes a text, not a list\n"
 			"4:44: `X-A` is written twice, first in line 4; keep one"},
 		{E "basic_auth: {username: u, password: \"${DP_UNSET}\"}\n",

@@ -32,6 +32,9 @@ static void parse(const char *text, struct config *config)
 
 static void forget_environment(void)
 {
+	unsetenv("PYROSCOPE_AUTH_TOKEN");
+	unsetenv("PYROSCOPE_HTTP_HEADERS");
+	unsetenv("PYROSCOPE_LABELS");
 	unsetenv("PYROSCOPE_SERVER_ADDRESS");
 	unsetenv("PYROSCOPE_BASIC_AUTH_USER");
 	unsetenv("PYROSCOPE_BASIC_AUTH_PASSWORD");
@@ -63,9 +66,11 @@ START_TEST(an_empty_file_has_the_defaults)
 		ck_assert_uint_eq(c.ebpf.sample_rate, 97);
 		ck_assert(c.ebpf.collect_user_profile && c.ebpf.collect_kernel_profile);
 		ck_assert(c.ebpf.python_enabled && !c.ebpf.profile_self);
+		ck_assert(!c.ebpf.python_full_file_path && !c.ebpf.python_internal_frames);
 		ck_assert_int_eq(c.ebpf.comm, COMM_STACKFRAME);
 		ck_assert_int_eq(c.ebpf.demangle, DEMANGLE_NONE);
 		ck_assert_uint_eq(c.ebpf.symbols_max_bytes, 8 << 20);
+		ck_assert(!c.ebpf.symbols_lines);
 		ck_assert_uint_eq(c.ebpf.max_processes, 4096);
 		ck_assert_uint_eq(c.write.endpoint_count, 0);
 		ck_assert_str_eq(c.write.directory, "/var/lib/dockprof/profiles");
@@ -133,8 +138,8 @@ START_TEST(docker_and_http_options_arrive)
 	ck_assert_str_eq(d->http.tls.server_name, "d");
 	ck_assert(d->http.tls.insecure_skip_verify);
 	ck_assert_str_eq(d->http.tls.min_version, "TLS12");
-	ck_assert_str_eq(d->http.proxy_url, "http://proxy:3128");
-	ck_assert_str_eq(d->http.no_proxy, "a,b");
+	ck_assert_str_eq(d->http.proxy.url, "http://proxy:3128");
+	ck_assert_str_eq(d->http.proxy.no_proxy, "a,b");
 	ck_assert(!d->http.follow_redirects && !d->http.enable_http2);
 	ck_assert_uint_eq(d->http.header_count, 3);
 	ck_assert_str_eq(d->http.headers[0].name, "X-A");
@@ -150,6 +155,41 @@ START_TEST(docker_and_http_options_arrive)
 }
 END_TEST
 
+START_TEST(oauth2_arrives)
+{
+	static const char text[] = "write:\n"
+				   "  endpoint:\n"
+				   "    - url: http://h\n"
+				   "      oauth2:\n"
+				   "        client_id: me\n"
+				   "        client_secret_file: secret\n"
+				   "        token_url: https://idp/token\n"
+				   "        scopes: [a, b]\n"
+				   "        endpoint_params: {audience: c}\n"
+				   "        tls_config: {ca_file: ca.pem}\n"
+				   "        proxy_url: http://proxy:3128\n";
+	struct config c;
+
+	parse(text, &c);
+	const struct http_client_options *http = &c.write.endpoints[0].http;
+	const struct http_oauth2_options *o = &http->oauth2;
+
+	ck_assert_str_eq(o->client_id, "me");
+	ck_assert_str_eq(o->client_secret_file, "/etc/dockprof/secret");
+	ck_assert_str_eq(o->token_url, "https://idp/token");
+	ck_assert_uint_eq(o->scope_count, 2);
+	ck_assert_str_eq(o->scopes[1], "b");
+	ck_assert_uint_eq(o->param_count, 1);
+	ck_assert_str_eq(o->params[0].name, "audience");
+	ck_assert_str_eq(o->params[0].value, "c");
+	ck_assert_str_eq(o->tls.ca_file, "/etc/dockprof/ca.pem");
+	ck_assert_str_eq(o->proxy.url, "http://proxy:3128");
+	ck_assert_ptr_null(http->tls.ca_file);
+	ck_assert_ptr_null(http->proxy.url);
+	config_release(&c);
+}
+END_TEST
+
 START_TEST(ebpf_log_and_web_options_arrive)
 {
 	/* A block as it stands in an Alloy configuration, in YAML's spelling. */
@@ -161,6 +201,8 @@ START_TEST(ebpf_log_and_web_options_arrive)
 				   "  comm: none\n"
 				   "  demangle: templates\n"
 				   "  python_enabled: false\n"
+				   "  python_full_file_path: true\n"
+				   "  python_internal_frames: true\n"
 				   "  profile_self: true\n"
 				   "  symbols: {max_bytes: 32MiB}\n"
 				   "  max_processes: 100\n"
@@ -196,6 +238,7 @@ START_TEST(ebpf_log_and_web_options_arrive)
 	ck_assert_uint_eq(c.ebpf.sample_rate, 19);
 	ck_assert(!c.ebpf.collect_user_profile && !c.ebpf.collect_kernel_profile);
 	ck_assert(!c.ebpf.python_enabled && c.ebpf.profile_self);
+	ck_assert(c.ebpf.python_full_file_path && c.ebpf.python_internal_frames);
 	ck_assert_int_eq(c.ebpf.comm, COMM_NONE);
 	ck_assert_int_eq(c.ebpf.demangle, DEMANGLE_TEMPLATES);
 	ck_assert_uint_eq(c.ebpf.symbols_max_bytes, 32 << 20);
@@ -233,7 +276,8 @@ START_TEST(write_options_arrive)
 		"    - url: https://h/prefix\n"
 		"      bearer_token: ${DP_X}\n"
 		"  external_labels: {env: prod, gone: '', blank: , host.name: \"${DP_X}\"}\n"
-		"  file: {directory: profiles, max_bytes: 1GiB}\n"
+		"  file: {directory: profiles, max_bytes: 1GiB, max_age: 7d}\n"
+		"  spool: {path: spool, max_bytes: 1GiB, max_age: 2h, sync_period: 0}\n"
 		"  max_pending_bytes: 8MB\n";
 	struct config c;
 
@@ -266,7 +310,12 @@ START_TEST(write_options_arrive)
 	ck_assert_str_eq(c.write.external_label_removals[1], "blank");
 	ck_assert_str_eq(c.write.directory, "/etc/dockprof/profiles");
 	ck_assert_uint_eq(c.write.directory_max_bytes, 1 << 30);
+	ck_assert_int_eq(c.write.directory_max_age_ns, 7 * 24 * 3600 * NSEC_PER_SEC);
 	ck_assert_uint_eq(c.write.max_pending_bytes, 8 << 20);
+	ck_assert_str_eq(c.write.spool.path, "/etc/dockprof/spool");
+	ck_assert_uint_eq(c.write.spool.max_bytes, 1 << 30);
+	ck_assert_int_eq(c.write.spool.max_age_ns, 7200 * NSEC_PER_SEC);
+	ck_assert_int_eq(c.write.spool.sync_ns, 0);
 	config_release(&c);
 }
 END_TEST
@@ -344,6 +393,94 @@ START_TEST(without_a_destination_the_environment_names_it)
 	ck_assert_uint_eq(c.write.endpoint_count, 0);
 	ck_assert_str_eq(c.write.directory, "/x");
 	config_release(&c);
+}
+END_TEST
+
+START_TEST(the_environment_has_a_token_and_headers)
+{
+	struct error err = {0};
+	struct config c;
+
+	forget_environment();
+	setenv("PYROSCOPE_SERVER_ADDRESS", "http://p:4040", 1);
+	setenv("PYROSCOPE_AUTH_TOKEN", "tok", 1);
+	setenv("PYROSCOPE_HTTP_HEADERS", "{\"X-A\": \"one\", \"X-B\": \"two\"}", 1);
+	ck_assert_msg(config_default(&c, &err) == 0, "%s", err.message);
+	const struct http_client_options *o = &c.write.endpoints[0].http;
+
+	ck_assert_str_eq(o->authorization.credentials, "tok");
+	ck_assert_ptr_null(o->authorization.type);
+	ck_assert_uint_eq(o->header_count, 2);
+	ck_assert_str_eq(o->headers[1].name, "X-B");
+	ck_assert_str_eq(o->headers[1].value, "two");
+	config_release(&c);
+
+	/* Of a server that the file names, only the file tells. */
+	parse("write: {endpoint: [{url: http://q}]}\n", &c);
+	ck_assert_uint_eq(c.write.endpoint_count, 1);
+	ck_assert_str_eq(c.write.endpoints[0].url, "http://q");
+	ck_assert_ptr_null(c.write.endpoints[0].http.authorization.credentials);
+	ck_assert_uint_eq(c.write.endpoints[0].http.header_count, 0);
+	config_release(&c);
+	forget_environment();
+}
+END_TEST
+
+START_TEST(labels_of_the_environment_stand_behind_those_of_the_file)
+{
+	struct config c;
+
+	forget_environment();
+	setenv("PYROSCOPE_LABELS", "env=prod,team:intake,zone=a=b,,gone=x,empty=", 1);
+	parse("write: {external_labels: {env: test, gone: ''}, file: {directory: /x}}\n", &c);
+	const struct labels *l = &c.write.external_labels;
+
+	ck_assert_uint_eq(l->count, 3);
+	ck_assert_str_eq(labels_get(l, "env"), "test");
+	ck_assert_str_eq(labels_get(l, "team"), "intake");
+	ck_assert_str_eq(labels_get(l, "zone"), "a=b");
+	ck_assert_uint_eq(c.write.external_label_removal_count, 1);
+	config_release(&c);
+	forget_environment();
+}
+END_TEST
+
+static const struct {
+	const char *name, *value, *want;
+} bad_variables[] = {
+	{"PYROSCOPE_LABELS", "env", "PYROSCOPE_LABELS: not NAME=VALUE,NAME=VALUE: \"env\""},
+	{"PYROSCOPE_LABELS", "a=b,__c=d",
+		"PYROSCOPE_LABELS: \"__c\": labels that begin with __ stay inside; choose another "
+		"name"},
+	{"PYROSCOPE_HTTP_HEADERS", "X-A: b",
+		"PYROSCOPE_HTTP_HEADERS: not a JSON object of header names and values"},
+	{"PYROSCOPE_HTTP_HEADERS", "\"hunter2\"",
+		"PYROSCOPE_HTTP_HEADERS: not a JSON object of header names and values"},
+	{"PYROSCOPE_HTTP_HEADERS", "{\"X-A\": {\"b\": \"c\"}}",
+		"PYROSCOPE_HTTP_HEADERS: not a JSON object of header names and values"},
+	{"PYROSCOPE_HTTP_HEADERS", "{\"X-A\": \"hunter2\\n\"}",
+		"PYROSCOPE_HTTP_HEADERS: a value has a line end or control character"},
+	{"PYROSCOPE_HTTP_HEADERS", "{\"Host\": \"x\"}",
+		"PYROSCOPE_HTTP_HEADERS: this header is set by dockprof; remove it"},
+	{"PYROSCOPE_AUTH_TOKEN", "hunter2",
+		"PYROSCOPE_AUTH_TOKEN and PYROSCOPE_BASIC_AUTH_USER are both set; unset one"},
+};
+
+START_TEST(an_unusable_variable_is_named)
+{
+	forget_environment();
+	setenv("PYROSCOPE_SERVER_ADDRESS", "http://p:4040", 1);
+	setenv("PYROSCOPE_BASIC_AUTH_USER", "u", 1);
+	for (size_t i = 0; i < ARRAY_SIZE(bad_variables); i++) {
+		struct error err = {0};
+		struct config c;
+
+		setenv(bad_variables[i].name, bad_variables[i].value, 1);
+		ck_assert_int_eq(config_default(&c, &err), -EINVAL);
+		ck_assert_str_eq(err.message, bad_variables[i].want);
+		unsetenv(bad_variables[i].name);
+	}
+	forget_environment();
 }
 END_TEST
 
@@ -509,7 +646,9 @@ START_TEST(every_example_is_good)
 END_TEST
 
 UNIT_MAIN("config_values", an_empty_file_has_the_defaults, docker_and_http_options_arrive,
-	ebpf_log_and_web_options_arrive, write_options_arrive, targets_and_their_files_arrive,
-	without_a_destination_the_environment_names_it, an_unusable_environment_is_an_error,
-	a_file_is_loaded_or_not, rules_arrive_as_prometheus_reads_them,
-	a_rule_knows_where_it_stands, every_example_is_good)
+	oauth2_arrives, ebpf_log_and_web_options_arrive, write_options_arrive,
+	targets_and_their_files_arrive, without_a_destination_the_environment_names_it,
+	the_environment_has_a_token_and_headers,
+	labels_of_the_environment_stand_behind_those_of_the_file, an_unusable_variable_is_named,
+	an_unusable_environment_is_an_error, a_file_is_loaded_or_not,
+	rules_arrive_as_prometheus_reads_them, a_rule_knows_where_it_stands, every_example_is_good)

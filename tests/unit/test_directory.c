@@ -54,12 +54,16 @@ static void tear_down(void)
 	strbuf_release(&events);
 }
 
+static int64_t max_age_ns;
+
 static struct directory *open_directory(uint64_t max_bytes)
 {
 	struct directory *d = NULL;
 	struct error err = {0};
 
-	ck_assert_msg(directory_new(path, max_bytes, &ops, NULL, &d, &err) == 0, "%s", err.message);
+	ck_assert_msg(directory_new(&(struct directory_options){path, max_bytes, max_age_ns}, &ops,
+			      NULL, &d, &err) == 0,
+		"%s", err.message);
 	return d;
 }
 
@@ -104,20 +108,52 @@ static void in_directory(char *out, size_t size, const char *name)
 	ck_assert_int_lt(snprintf(out, size, "%s/%s", path, name), (int)size);
 }
 
+static void add(struct directory *d, const struct labels *of, const void *data, size_t len,
+	int64_t time_ns)
+{
+	directory_add(d, of,
+		&(struct encoded_profile){.data = data, .len = len, .time_ns = time_ns});
+}
+
 START_TEST(a_profile_becomes_a_file_named_after_time_service_and_container)
 {
 	struct directory *d = open_directory(1 << 20);
 	struct strbuf contents = STRBUF_INIT;
 	char file[128];
 
-	directory_add(d, &labels, "pprof", 5, START);
+	add(d, &labels, "pprof", 5, START);
 	assert_names("20260102T030405.678Z_web_0123456789ab.pb.gz\n");
 	in_directory(file, sizeof(file), "20260102T030405.678Z_web_0123456789ab.pb.gz");
 	ck_assert_int_eq(file_read_at(AT_FDCWD, file, 100, &contents), 0);
 	ck_assert_str_eq(contents.buf, "pprof");
-	ck_assert_uint_eq(directory_stats(d)->sent, 1);
-	ck_assert_uint_eq(directory_stats(d)->sent_bytes, 5);
+	ck_assert_uint_eq(directory_stats(d)->sent.profiles, 1);
+	ck_assert_uint_eq(directory_stats(d)->sent.bytes, 5);
 	strbuf_release(&contents);
+	directory_free(d);
+}
+END_TEST
+
+START_TEST(files_that_are_too_old_go)
+{
+	int64_t now = clock_realtime_ns();
+
+	struct directory *d = open_directory(1 << 20);
+
+	add(d, &labels, "x", 1, now - 7200 * NSEC_PER_SEC);
+	add(d, &labels, "x", 1, now);
+	directory_free(d);
+	max_age_ns = 3600 * NSEC_PER_SEC;
+	d = open_directory(1 << 20);
+	ck_assert_uint_eq(count_names(), 1);
+	directory_free(d);
+	/* And while it runs. */
+	max_age_ns = NSEC_PER_SEC;
+	d = open_directory(1 << 20);
+	add(d, &labels, "x", 1, clock_realtime_ns());
+	ck_assert_uint_ge(count_names(), 1);
+	usleep(1200000);
+	add(d, &labels, "x", 1, clock_realtime_ns());
+	ck_assert_uint_eq(count_names(), 1);
 	directory_free(d);
 }
 END_TEST
@@ -128,9 +164,9 @@ START_TEST(names_are_harmless)
 
 	labels_set(&labels, "__container_id__", "");
 	labels_set(&labels, "service_name", "/../../etc/pass wd\n\xff\xc3\xa4");
-	directory_add(d, &labels, "x", 1, START);
+	add(d, &labels, "x", 1, START);
 	labels_set(&labels, "service_name", "..");
-	directory_add(d, &labels, "x", 1, START);
+	add(d, &labels, "x", 1, START);
 	assert_names("20260102T030405.678Z_etc_pass_wd____.pb.gz\n"
 		     "20260102T030405.678Z_unspecified.pb.gz\n");
 	directory_free(d);
@@ -142,7 +178,7 @@ START_TEST(profiles_of_one_moment_do_not_overwrite_each_other)
 	struct directory *d = open_directory(1 << 20);
 
 	for (int i = 0; i < 3; i++)
-		directory_add(d, &labels, "x", 1, START);
+		add(d, &labels, "x", 1, START);
 	assert_names("20260102T030405.678Z_web_0123456789ab.pb.gz\n"
 		     "20260102T030405.678Z_web_0123456789ab_2.pb.gz\n"
 		     "20260102T030405.678Z_web_0123456789ab_3.pb.gz\n");
@@ -158,7 +194,7 @@ START_TEST(the_oldest_go_first_and_strangers_stay)
 	in_directory(stranger, sizeof(stranger), "notes.txt");
 	ck_assert_int_eq(file_replace(stranger, "n", 1), 0);
 	for (int i = 0; i < 25; i++)
-		directory_add(d, &labels, "x", 1, START + i * NSEC_PER_SEC);
+		add(d, &labels, "x", 1, START + i * NSEC_PER_SEC);
 	struct strbuf names = STRBUF_INIT;
 
 	list(&names);
@@ -167,7 +203,7 @@ START_TEST(the_oldest_go_first_and_strangers_stay)
 	ck_assert_ptr_null(strstr(names.buf, "20260102T030414.678Z"));
 	ck_assert_uint_le(count_names(), 11);
 	ck_assert_uint_ge(count_names(), 10);
-	ck_assert_uint_eq(directory_stats(d)->sent, 25);
+	ck_assert_uint_eq(directory_stats(d)->sent.profiles, 25);
 	strbuf_release(&names);
 	directory_free(d);
 }
@@ -178,12 +214,12 @@ START_TEST(files_of_an_earlier_run_count)
 	struct directory *d = open_directory(100 * 4096);
 
 	for (int i = 0; i < 50; i++)
-		directory_add(d, &labels, "x", 1, START + i * NSEC_PER_SEC);
+		add(d, &labels, "x", 1, START + i * NSEC_PER_SEC);
 	directory_free(d);
 	ck_assert_uint_eq(count_names(), 50);
 	d = open_directory(10 * 4096);
 	ck_assert_uint_le(count_names(), 9);
-	directory_add(d, &labels, "x", 1, START + 60 * NSEC_PER_SEC);
+	add(d, &labels, "x", 1, START + 60 * NSEC_PER_SEC);
 	ck_assert_uint_le(count_names(), 10);
 	directory_free(d);
 }
@@ -201,11 +237,11 @@ START_TEST(links_are_not_followed)
 	ck_assert_int_eq(symlink(outside, link), 0);
 	in_directory(link, sizeof(link), "20260102T030405.678Z_web_0123456789ab.pb.gz");
 	ck_assert_int_eq(symlink(outside, link), 0);
-	directory_add(d, &labels, "evil", 4, START);
-	directory_add(d, &labels, "evil", 4, START + NSEC_PER_SEC);
+	add(d, &labels, "evil", 4, START);
+	add(d, &labels, "evil", 4, START + NSEC_PER_SEC);
 	ck_assert_int_eq(file_read_at(AT_FDCWD, outside, 100, &victim), 0);
 	ck_assert_str_eq(victim.buf, "keep");
-	ck_assert_uint_eq(directory_stats(d)->sent, 2);
+	ck_assert_uint_eq(directory_stats(d)->sent.profiles, 2);
 	strbuf_release(&victim);
 	directory_free(d);
 }
@@ -219,16 +255,16 @@ START_TEST(a_write_that_fails_is_counted_told_once_and_leaves_nothing)
 
 	signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	directory_add(d, &labels, profile, sizeof(profile), START);
-	directory_add(d, &labels, profile, sizeof(profile), START + NSEC_PER_SEC);
+	add(d, &labels, profile, sizeof(profile), START);
+	add(d, &labels, profile, sizeof(profile), START + NSEC_PER_SEC);
 	limit.rlim_cur = RLIM_INFINITY;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	assert_names("");
-	ck_assert_uint_eq(directory_stats(d)->dropped_rejected, 2);
+	ck_assert_uint_eq(directory_stats(d)->dropped[WRITE_DROP_REJECTED].profiles, 2);
 	ck_assert(!directory_stats(d)->reachable);
 	ck_assert_str_eq(events.buf, "3 a profile could not be written: File too large\n");
-	directory_add(d, &labels, profile, sizeof(profile), START);
-	ck_assert_uint_eq(directory_stats(d)->sent, 1);
+	add(d, &labels, profile, sizeof(profile), START);
+	ck_assert_uint_eq(directory_stats(d)->sent.profiles, 1);
 	ck_assert(directory_stats(d)->reachable);
 	directory_free(d);
 }
@@ -239,14 +275,16 @@ START_TEST(a_path_that_is_no_directory_is_an_error)
 	struct directory *d = NULL;
 	struct error err = {0};
 
-	ck_assert_int_eq(directory_new("/dev/null/x", 1 << 20, &ops, NULL, &d, &err), -ENOTDIR);
+	ck_assert_int_eq(directory_new(&(struct directory_options){"/dev/null/x", 1 << 20, 0}, &ops,
+				 NULL, &d, &err),
+		-ENOTDIR);
 	ck_assert_str_eq(err.message, "cannot keep profiles in /dev/null/x: Not a directory");
 }
 END_TEST
 
 UNIT_MAIN_FIXTURE("directory", set_up, tear_down,
 	a_profile_becomes_a_file_named_after_time_service_and_container, names_are_harmless,
-	profiles_of_one_moment_do_not_overwrite_each_other, the_oldest_go_first_and_strangers_stay,
-	files_of_an_earlier_run_count, links_are_not_followed,
-	a_write_that_fails_is_counted_told_once_and_leaves_nothing,
+	files_that_are_too_old_go, profiles_of_one_moment_do_not_overwrite_each_other,
+	the_oldest_go_first_and_strangers_stay, files_of_an_earlier_run_count,
+	links_are_not_followed, a_write_that_fails_is_counted_told_once_and_leaves_nothing,
 	a_path_that_is_no_directory_is_an_error)

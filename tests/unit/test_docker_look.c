@@ -68,6 +68,20 @@ START_TEST(names_and_states_are_followed)
 }
 END_TEST
 
+START_TEST(a_pause_is_seen_though_the_list_learns_of_it_late)
+{
+	begin();
+	struct fake_container *c = fake_engine_add(&f.engine, 1, "web", NULL);
+
+	follow("+web connected ");
+	emit("pause", c);
+	fixture_expect(&f, "");
+	c->state = "paused";
+	fixture_expect(&f, "+web(paused) ");
+	fixture_release(&f);
+}
+END_TEST
+
 START_TEST(a_restart_with_the_same_id_is_told_again)
 {
 	begin();
@@ -258,12 +272,16 @@ END_TEST
 
 START_TEST(an_event_during_a_look_is_looked_at_again)
 {
+	int64_t end = clock_monotonic_ns() + FIXTURE_WAIT_NS;
+
 	begin();
 	struct fake_container *c = fake_engine_add(&f.engine, 1, "web", NULL);
 
 	follow("+web connected ");
 	f.engine.list_hangs = true;
 	emit("rename", c);
+	while (!f.engine.id_lists && clock_monotonic_ns() < end)
+		fixture_run(&f, FIXTURE_QUIET_NS);
 	fixture_expect(&f, "");
 	ck_assert_int_eq(f.engine.id_lists, 1);
 	snprintf(c->name, sizeof(c->name), "new");
@@ -378,8 +396,8 @@ START_TEST(a_container_that_never_started_is_none)
 END_TEST
 
 UNIT_MAIN("docker_look", a_container_that_starts_is_told_and_one_that_dies_is_gone,
-	names_and_states_are_followed, a_restart_with_the_same_id_is_told_again,
-	one_that_has_ended_before_the_look_is_told_once,
+	names_and_states_are_followed, a_pause_is_seen_though_the_list_learns_of_it_late,
+	a_restart_with_the_same_id_is_told_again, one_that_has_ended_before_the_look_is_told_once,
 	one_that_was_removed_before_the_look_is_told_from_its_event,
 	filters_go_to_the_engine_and_judge_what_is_gone,
 	with_a_filter_by_id_no_other_ids_are_asked_for,

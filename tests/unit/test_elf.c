@@ -118,22 +118,23 @@ static void add_dynamic(struct file *f, const char *name, uint64_t start, uint64
 static const char *name_at(const struct file *f, uint64_t offset)
 {
 	static char result[256];
-	struct byte_source source = byte_source_memory(f, sizeof(*f));
+	struct elf_file file = {.source = byte_source_memory(f, sizeof(*f))};
+	const struct name_files files = {.main = &file};
 	struct symbol_builder builder cleanup_symbol_builder = {0};
 	struct strbuf name cleanup_strbuf = STRBUF_INIT;
-	struct elf_image image;
 	struct symbol_match match;
+	enum name_origin origin;
 	uint64_t digest = 0;
 
-	ck_assert_int_eq(elf_image_read(&source, &image), 0);
-	ck_assert_int_eq(elf_symbols_source.read(&source, &image, &builder, &digest), 0);
+	ck_assert_int_eq(elf_image_read(&file.source, &file.image), 0);
+	ck_assert_int_eq(elf_symbols_source.read(&files, &builder, &digest), 0);
 	struct symbol_table *table = symbol_builder_finish(&builder);
 
 	if (symbol_table_find(table, TEXT + offset, &match) &&
-		elf_symbols_source.name(&source, &image, &match, &name) < 0)
+		elf_symbols_source.name(&files, &match, &name, &origin) < 0)
 		strbuf_reset(&name);
 	symbol_table_free(table);
-	elf_image_release(&image);
+	elf_image_release(&file.image);
 	ck_assert_uint_lt(name.len, sizeof(result));
 	memcpy(result, name.buf, name.len + 1);
 	return result;
@@ -421,18 +422,18 @@ START_TEST(damaged_files_are_refused_or_read_as_far_as_they_go)
 	/* Cut anywhere, with every byte of the headers damaged in turn: no crash is what is asked. */
 	for (size_t len = 0; len < sizeof(f); len += len < 512 ? 1 : 37) {
 		uint8_t *copy cleanup_free = xmemdup(&f, len);
-		struct byte_source source = byte_source_memory(copy, len);
+		struct elf_file file = {.source = byte_source_memory(copy, len)};
+		const struct name_files files = {.main = &file};
 		struct symbol_builder builder cleanup_symbol_builder = {0};
-		struct elf_image image;
 		uint64_t digest;
-		int r = elf_image_read(&source, &image);
+		int r = elf_image_read(&file.source, &file.image);
 
 		ck_assert(len < sizeof(Elf64_Ehdr) ? r < 0 : true);
 		if (r < 0)
 			continue;
-		r = elf_symbols_source.read(&source, &image, &builder, &digest);
+		r = elf_symbols_source.read(&files, &builder, &digest);
 		ck_assert(r == 0 || r == -ENODATA);
-		elf_image_release(&image);
+		elf_image_release(&file.image);
 	}
 	f.header.e_shoff = UINT64_MAX - 10;
 	ck_assert_str_eq(name_at(&f, 0x10), "");
@@ -452,8 +453,8 @@ START_TEST(equal_symbols_have_equal_digests_and_others_do_not)
 	for (int variant = 0; variant < 3; variant++) {
 		for (int i = 0; i < 2; i++) {
 			struct symbol_builder builder cleanup_symbol_builder = {0};
-			struct byte_source source = byte_source_memory(&f[i], sizeof(f[i]));
-			struct elf_image image;
+			struct elf_file file = {.source = byte_source_memory(&f[i], sizeof(f[i]))};
+			const struct name_files files = {.main = &file};
 
 			make_file(&f[i]);
 			add_function(&f[i], "function", 0x10, 0x10);
@@ -461,11 +462,9 @@ START_TEST(equal_symbols_have_equal_digests_and_others_do_not)
 				f[i].symbols[0].st_size++;
 			if (i && variant == 2)
 				f[i].programs[1].p_memsz--;
-			ck_assert_int_eq(elf_image_read(&source, &image), 0);
-			ck_assert_int_eq(elf_symbols_source.read(&source, &image, &builder,
-						 &digests[i]),
-				0);
-			elf_image_release(&image);
+			ck_assert_int_eq(elf_image_read(&file.source, &file.image), 0);
+			ck_assert_int_eq(elf_symbols_source.read(&files, &builder, &digests[i]), 0);
+			elf_image_release(&file.image);
 		}
 		ck_assert(variant ? digests[0] != digests[1] : digests[0] == digests[1]);
 	}

@@ -129,18 +129,19 @@ static bool right(const struct oracle *o, uint64_t address, const char *name)
 }
 
 struct subject {
-	struct byte_source source;
-	struct elf_image image;
+	struct elf_file file;
 	struct symbol_table *table;
 };
 
 static void name_at(const struct subject *s, uint64_t address, struct strbuf *out)
 {
+	const struct name_files files = {.main = &s->file};
 	struct symbol_match match;
+	enum name_origin origin;
 
 	strbuf_reset(out);
 	if (symbol_table_find(s->table, address, &match) &&
-		elf_symbols_source.name(&s->source, &s->image, &match, out) < 0)
+		elf_symbols_source.name(&files, &match, out, &origin) < 0)
 		strbuf_reset(out);
 }
 
@@ -153,7 +154,7 @@ static uint64_t next_random(uint64_t *state)
 /* Returns how many addresses were named. */
 static size_t compare(const struct subject *s, const struct oracle *o, const char *path)
 {
-	const struct elf_segment *code = elf_image_code_segment(&s->image);
+	const struct elf_segment *code = elf_image_code_segment(&s->file.image);
 	struct strbuf name cleanup_strbuf = STRBUF_INIT;
 	uint64_t state = 42;
 	size_t named = 0;
@@ -189,17 +190,19 @@ static size_t check_file(const char *path)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return 0;
-	s.source = byte_source_fd(fd, (uint64_t)st.st_size);
-	if (elf_image_read(&s.source, &s.image) < 0)
+	s.file.source = byte_source_fd(fd, (uint64_t)st.st_size);
+	if (elf_image_read(&s.file.source, &s.file.image) < 0)
 		return 0; /* a script */
-	ck_assert_int_eq(elf_symbols_source.read(&s.source, &s.image, &builder, &digest), 0);
+	ck_assert_int_eq(elf_symbols_source.read(&(struct name_files){.main = &s.file}, &builder,
+				 &digest),
+		0);
 	s.table = symbol_builder_finish(&builder);
 	oracle_read(&o, path);
 	size_t named = compare(&s, &o, path);
 
 	oracle_release(&o);
 	symbol_table_free(s.table);
-	elf_image_release(&s.image);
+	elf_image_release(&s.file.image);
 	return named;
 }
 

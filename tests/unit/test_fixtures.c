@@ -1,130 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Running programs, linked in all ways (mk/fixtures.mk), named from outside. */
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "symbols/symbolizer.h"
+#include "named.h"
+#include "program.h"
 #include "temp_dir.h"
 #include "unit.h"
-
-struct program {
-	pid_t pid;
-	int input, output;
-	struct process_id id;
-	uint64_t exported, local, assembler;
-};
-
-static char *fixture_path(const char *name)
-{
-	char self[PATH_MAX] = "";
-
-	ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
-	return xasprintf("%s/fixtures/%s", dirname(self), name);
-}
-
-static uint64_t start_ns(pid_t pid)
-{
-	struct strbuf text cleanup_strbuf = STRBUF_INIT;
-	char *path cleanup_free = xasprintf("/proc/%d/stat", (int)pid);
-	int field = 2;
-
-	ck_assert_int_eq(file_read_at(-1, path, 4096, &text), 0);
-	char *p = strrchr(text.buf, ')');
-
-	for (; field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return strtoull(p + 1, NULL, 10) * 10000000;
-}
-
-static void read_addresses(struct program *p)
-{
-	char text[512];
-	size_t len = 0;
-	unsigned long long exported, local, assembler;
-
-	do {
-		ssize_t n = read(p->output, text + len, sizeof(text) - 1 - len);
-
-		ck_assert_int_gt(n, 0);
-		len += (size_t)n;
-		text[len] = '\0';
-	} while (sscanf(text, "exported %llx local %llx asm %llx\n", &exported, &local,
-			 &assembler) != 3 ||
-		text[len - 1] != '\n');
-	p->exported = exported;
-	p->local = local;
-	p->assembler = assembler;
-}
-
-static struct program start(const char *path, const char *then)
-{
-	struct program p = {0};
-	int in[2], out[2];
-
-	ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
-	ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
-	p.pid = fork();
-	ck_assert_int_ge(p.pid, 0);
-	if (p.pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		execl(path, path, then, NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	p.input = in[1];
-	p.output = out[0];
-	read_addresses(&p);
-	p.id = (struct process_id){.pid = (uint32_t)p.pid,
-		.exec_id = 2,
-		.start_ns = start_ns(p.pid)};
-	return p;
-}
-
-static void stop(struct program *p)
-{
-	kill(p->pid, SIGKILL);
-	ck_assert_int_eq(waitpid(p->pid, NULL, 0), p->pid);
-	close(p->input);
-	close(p->output);
-}
-
-static struct symbolizer *new_symbolizer(size_t max_bytes)
-{
-	struct symbolizer_options options = {.proc = "/proc",
-		.max_bytes = max_bytes,
-		.max_processes = 64};
-	struct symbolizer *s = NULL;
-	struct error err = {0};
-
-	ck_assert_msg(symbolizer_new(&options, &s, &err) == 0, "%s", err.message);
-	return s;
-}
-
-static struct frame name(struct symbolizer *s, const struct program *p, uint64_t address)
-{
-	struct frame frame;
-
-	symbolizer_user(s, &p->id, &address, 1, true, &frame);
-	return frame;
-}
-
-static const char *text_of(struct frame frame)
-{
-	return frame.function ? frame.function : "";
-}
 
 START_TEST(programs_linked_in_any_way_are_named)
 {
@@ -151,7 +37,7 @@ START_TEST(programs_linked_in_any_way_are_named)
 }
 END_TEST
 
-START_TEST(a_stripped_function_has_no_neighbours_name)
+START_TEST(a_stripped_function_is_called_after_its_start)
 {
 	struct symbolizer *s = new_symbolizer(8 << 20);
 	char *path cleanup_free = fixture_path("stripped");
@@ -159,8 +45,15 @@ START_TEST(a_stripped_function_has_no_neighbours_name)
 	struct frame frame = name(s, &p, p.local);
 
 	ck_assert_str_eq(text_of(name(s, &p, p.exported)), "fixture_exported");
-	ck_assert_ptr_null(frame.function);
+	char *pseudo cleanup_free =
+		xasprintf("stripped!sub_%llx", (unsigned long long)frame.address);
+
+	ck_assert_str_eq(text_of(frame), pseudo);
+	ck_assert_int_eq(frame.origin, NAME_PSEUDO);
+	ck_assert_int_eq(frame.missing, MISSING_STRIPPED);
+	ck_assert_str_eq(text_of(name(s, &p, p.local + 1)), pseudo);
 	ck_assert_str_eq(frame.module->name, "stripped");
+	ck_assert_uint_eq(symbolizer_stats(s)->missing[MISSING_STRIPPED], 2);
 	stop(&p);
 	symbolizer_free(s);
 }
@@ -359,7 +252,7 @@ START_TEST(the_vdso_is_named)
 END_TEST
 
 UNIT_MAIN("fixtures", programs_linked_in_any_way_are_named,
-	a_stripped_function_has_no_neighbours_name, a_forged_build_id_spoils_only_its_own_names,
+	a_stripped_function_is_called_after_its_start, a_forged_build_id_spoils_only_its_own_names,
 	a_deleted_or_replaced_program_is_named_from_what_it_runs, copies_of_a_file_share_its_table,
 	tables_keep_to_their_budget, the_image_before_an_exec_keeps_its_own_names,
 	an_image_that_was_read_too_late_gets_no_names, the_vdso_is_named)

@@ -27,8 +27,19 @@ START_TEST(options_that_contradict_are_refused)
 	o.basic_auth.password = xstrdup("x");
 	o.basic_auth.password_file = xstrdup("x");
 	ck_assert_int_eq(http_client_new(http, &o, &client, &err), -EINVAL);
-	o.proxy_url = xstrdup("ftp://x");
+	o.proxy.url = xstrdup("ftp://x");
 	ck_assert_int_eq(http_client_new(http, &o, &client, &err), -EINVAL);
+	o.oauth2.token_url = xstrdup("http://x");
+	o.oauth2.client_id = xstrdup("x");
+	ck_assert_int_eq(http_client_new(http, &o, &client, &err), -EINVAL);
+	ck_assert_ptr_null(o.oauth2.client_id);
+	o.oauth2.token_url = xstrdup("http://x");
+	o.oauth2.client_id = xstrdup("x");
+	o.oauth2.client_secret = xstrdup("x");
+	o.oauth2.proxy.url = xstrdup("ftp://x");
+	ck_assert_int_eq(http_client_new(http, &o, &client, &err), -EINVAL);
+	ck_assert_str_eq(err.message,
+		"oauth2: proxy_url must begin with http://, https:// or socks5://");
 	o.tls.min_version = xstrdup("SSL3");
 	ck_assert_int_eq(http_client_new(http, &o, &client, &err), -EINVAL);
 	ck_assert_ptr_null(client);

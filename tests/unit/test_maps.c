@@ -2,10 +2,15 @@
 /* /proc/PID/maps, the process's directory, and the files behind mappings: what a workload may try. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -14,6 +19,7 @@
 #include "base/file.h"
 #include "proc/mapped_file.h"
 #include "proc/maps.h"
+#include "proc/mount_type.h"
 #include "proc/process_dir.h"
 #include "temp_dir.h"
 #include "unit.h"
@@ -214,6 +220,10 @@ START_TEST(only_the_mapped_file_below_the_root_is_opened)
 	temp_dir_write(&f, "root/lib", "x", 1);
 	temp_dir_write(&f, "outside", "secret", 6);
 	ck_assert_int_eq(symlinkat("/lib", f.fd, "root/absolute"), 0);
+	/* Where the walk would have to note that the link was read, the cache alone does not do. */
+	const struct timespec read_later[] = {{.tv_sec = time(NULL) + 60}, {.tv_sec = time(NULL)}};
+
+	ck_assert_int_eq(utimensat(f.fd, "root/absolute", read_later, AT_SYMLINK_NOFOLLOW), 0);
 	ck_assert_int_eq(symlinkat("../outside", f.fd, "root/escape"), 0);
 	ck_assert_int_eq(symlinkat("/proc/self/exe", f.fd, "root/magic"), 0);
 
@@ -303,6 +313,78 @@ START_TEST(file_systems_that_others_serve_are_refused)
 }
 END_TEST
 
+/* A process with a tmpfs of its own on the directory; -1 where that is not permitted. */
+static pid_t start_with_mount(const char *path)
+{
+	int ready[2];
+	char answer = 0;
+
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNS) < 0 ||
+			mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+			mount("none", path, "tmpfs", 0, NULL) < 0 || write(ready[1], "y", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	bool there = read(ready[0], &answer, 1) == 1;
+
+	close(ready[0]);
+	if (there)
+		return pid;
+	waitpid(pid, NULL, 0);
+	return -1;
+}
+
+static void types_are_of(pid_t pid, const char *path)
+{
+	char *own_path cleanup_free = xasprintf("/proc/%d", (int)pid);
+	char *mounted_path cleanup_free = xasprintf("%s/root%s", own_path, path);
+	int own cleanup_close = open(own_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int self cleanup_close = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int mounted cleanup_close = open(mounted_path, O_PATH | O_CLOEXEC);
+	char type[MOUNT_TYPE_MAX];
+
+	ck_assert_int_ge(mounted, 0);
+	ck_assert_int_eq(mapped_file_is_local(own, mounted), 0);
+	ck_assert_int_eq(mapped_file_is_local(self, self), -EXDEV); /* proc */
+	int r = mount_type(own, mounted, type);
+
+	if (r == -ENOSYS || r == -EINVAL || r == -ENOTTY) {
+		puts("SKIP types of mounts: this kernel does not tell them (before 6.11)");
+		return;
+	}
+	ck_assert_int_eq(r, 0);
+	ck_assert_str_eq(type, "tmpfs");
+	ck_assert_int_eq(mount_type(self, self, type), 0);
+	ck_assert_str_eq(type, "proc");
+	ck_assert_int_eq(mount_type(self, mounted, type), -ENOENT);
+}
+
+START_TEST(a_mount_is_known_in_the_namespace_of_the_process)
+{
+	struct temp_dir dir;
+
+	temp_dir_init(&dir);
+	pid_t pid = start_with_mount(dir.path);
+
+	if (pid > 0) {
+		types_are_of(pid, dir.path);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	} else {
+		puts("SKIP types of mounts: mounting is not permitted");
+	}
+	temp_dir_release(&dir);
+}
+END_TEST
+
 START_TEST(a_memfd_is_opened_through_its_mapping)
 {
 	int fd cleanup_close = memfd_create("code (deleted)", MFD_CLOEXEC);
@@ -334,4 +416,5 @@ END_TEST
 UNIT_MAIN("maps", lines_are_parsed, a_whole_file_is_read_and_bounded,
 	a_process_is_known_by_its_start, our_time_namespace_is_taken_into_account,
 	only_the_mapped_file_below_the_root_is_opened, what_is_no_regular_file_is_not_touched,
-	file_systems_that_others_serve_are_refused, a_memfd_is_opened_through_its_mapping)
+	file_systems_that_others_serve_are_refused,
+	a_mount_is_known_in_the_namespace_of_the_process, a_memfd_is_opened_through_its_mapping)

@@ -47,11 +47,16 @@ static const struct module kernel = {
 	.build_id = "",
 };
 
-static const struct frame in_memcpy = {&libc, 0x30010, "memcpy"};
-static const struct frame in_read = {&kernel, 0xffffffff81000010, "vfs_read"};
-static const struct frame in_work = {&web, 0x2010, "work"};
-static const struct frame in_main = {&web, 0x2100, "main"};
-static const struct frame nameless = {&web, 0x2222, NULL};
+#define FRAME(module_, address_, function_)                                                        \
+	{                                                                                          \
+		.module = (module_), .address = (address_), .function = (function_)                \
+	}
+
+static const struct frame in_memcpy = FRAME(&libc, 0x30010, "memcpy");
+static const struct frame in_read = FRAME(&kernel, 0xffffffff81000010, "vfs_read");
+static const struct frame in_work = FRAME(&web, 0x2010, "work");
+static const struct frame in_main = FRAME(&web, 0x2100, "main");
+static const struct frame nameless = FRAME(&web, 0x2222, NULL);
 
 /* One encoded profile and what refers to what in it. */
 struct decoded {
@@ -205,7 +210,7 @@ START_TEST(the_nameless_are_module_and_address)
 	struct decoded d;
 
 	add(p, &nameless, 1, 1);
-	add(p, &(struct frame){&web, 0x2223, ""}, 1, 1);
+	add(p, &(struct frame)FRAME(&web, 0x2223, ""), 1, 1);
 	decode(&d, p);
 	assert_sample(&d, 0, "web+0x2222 10309278");
 	assert_sample(&d, 1, "web+0x2223 10309278");
@@ -213,6 +218,50 @@ START_TEST(the_nameless_are_module_and_address)
 	ck_assert_uint_eq(get_uint(element(&d, 3, 1), 7), 0);
 	strbuf_release(&d.bytes);
 	pprof_free(p);
+}
+END_TEST
+
+START_TEST(a_frame_keeps_its_file_and_line)
+{
+	struct frame lines[] = {
+		{.module = &web,
+			.address = 0x5000,
+			.function = "app.py work",
+			.file = "/srv/app.py",
+			.line = 12,
+			.first_line = 10},
+		{.module = &web,
+			.address = 0x5000,
+			.function = "app.py work",
+			.file = "/srv/app.py",
+			.line = 13,
+			.first_line = 10},
+		{.module = &web,
+			.address = 0x5000,
+			.function = "app.py work",
+			.file = "/old/app.py",
+			.line = 13,
+			.first_line = 10},
+	};
+	struct pprof *p = pprof_new(&options), *merged = pprof_new(&options);
+	struct decoded d;
+
+	for (int round = 0; round < 2; round++)
+		add(p, lines, ARRAY_SIZE(lines), 1);
+	pprof_merge(merged, p, "[0]");
+	decode(&d, merged);
+	ck_assert_uint_eq(count_fields(d.profile, 5), 3); /* two functions and the root */
+	for (uint64_t id = 1; id <= 3; id++) {
+		struct reader line = get_field(element(&d, 4, id), 4, 0).bytes;
+		struct reader function = element(&d, 5, get_uint(line, 1));
+
+		ck_assert_uint_eq(get_uint(line, 2), lines[id - 1].line);
+		ck_assert_uint_eq(get_uint(function, 5), 10);
+		assert_string(&d, get_uint(function, 4), lines[id - 1].file);
+	}
+	strbuf_release(&d.bytes);
+	pprof_free(p);
+	pprof_free(merged);
 }
 END_TEST
 
@@ -253,11 +302,11 @@ START_TEST(every_string_is_repaired_and_bounded)
 	memcpy(huge + STRING_MAX - 4, "\xe2\x82\xac", 3);
 	huge[STRING_MAX + 99] = '\0';
 	add(p,
-		&(struct frame){&web, 1,
+		&(struct frame)FRAME(&web, 1,
 			"a\xff\xfe"
-			"b"},
+			"b"),
 		1, 1);
-	add(p, &(struct frame){&web, 2, huge}, 1, 1);
+	add(p, &(struct frame)FRAME(&web, 2, huge), 1, 1);
 	decode(&d, p);
 	assert_sample(&d, 0, "a" UTF8_REPLACEMENT UTF8_REPLACEMENT "b 10309278");
 	for (size_t i = 0; i < count_fields(d.profile, 6); i++) {
@@ -289,7 +338,7 @@ START_TEST(a_flood_of_long_names_stays_within_bounds)
 	for (unsigned i = 0; i < 5000; i++) {
 		snprintf(name, 9, "%08u", i);
 		name[8] = 'n';
-		add(p, &(struct frame){&web, i, name}, 1, 1);
+		add(p, &(struct frame)FRAME(&web, i, name), 1, 1);
 	}
 	pprof_encode(p, &out);
 	ck_assert_uint_eq(pprof_total(p), 5000);
@@ -307,7 +356,7 @@ START_TEST(a_stack_too_deep_keeps_its_leaf)
 	struct decoded d;
 
 	for (size_t i = 0; i < n; i++)
-		frames[i] = (struct frame){&web, i, i ? "deep" : "leaf"};
+		frames[i] = (struct frame)FRAME(&web, i, i ? "deep" : "leaf");
 	add(p, frames, n, 1);
 	decode(&d, p);
 	char *text = sample_text(&d, 0);
@@ -349,8 +398,8 @@ START_TEST(nothing_is_lost_or_invented_in_random_profiles)
 		size_t depth = (size_t)random() % 12;
 
 		for (size_t k = 0; k < depth; k++)
-			frames[k] = (struct frame){random() % 2 ? &web : &libc,
-				(uint64_t)random() % 6, names[random() % 5]};
+			frames[k] = (struct frame)FRAME(random() % 2 ? &web : &libc,
+				(uint64_t)random() % 6, names[random() % 5]);
 		uint64_t count = (uint64_t)random() % 1000;
 
 		add(p, frames, depth, count);
@@ -424,7 +473,7 @@ static void on_stack(void *ctx, const struct pprof_frame *frames, size_t count, 
 
 START_TEST(a_visitor_sees_each_stack_once)
 {
-	const struct frame a[] = {in_read, in_main}, b[] = {nameless, {&web, 0x2104, "main"}};
+	const struct frame a[] = {in_read, in_main}, b[] = {nameless, FRAME(&web, 0x2104, "main")};
 	struct pprof *p = pprof_new(&options);
 	struct seen seen = {.text = STRBUF_INIT};
 
@@ -462,7 +511,7 @@ START_TEST(one_place_may_have_several_names)
 
 	for (int round = 0; round < 2; round++)
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-			add(p, &(struct frame){&web, 0x10, names[i]}, 1, 1);
+			add(p, &(struct frame)FRAME(&web, 0x10, names[i]), 1, 1);
 	decode(&d, p);
 	ck_assert_uint_eq(count_fields(d.profile, 4), 4);
 	assert_sample(&d, 0, "a 41237112");
@@ -507,8 +556,9 @@ END_TEST
 
 UNIT_MAIN("pprof", a_profile_says_what_it_measures, equal_stacks_are_one_sample_with_the_sum,
 	synthetic_frames_stand_at_the_root, the_nameless_are_module_and_address,
-	mappings_carry_the_module_and_the_program_comes_first, every_string_is_repaired_and_bounded,
-	a_flood_of_long_names_stays_within_bounds, a_stack_too_deep_keeps_its_leaf,
-	an_empty_profile_is_still_a_profile, nothing_is_lost_or_invented_in_random_profiles,
-	gzip_holds_the_same_message, a_visitor_sees_each_stack_once,
-	one_place_may_have_several_names, merged_profiles_keep_their_stacks_under_their_roots)
+	a_frame_keeps_its_file_and_line, mappings_carry_the_module_and_the_program_comes_first,
+	every_string_is_repaired_and_bounded, a_flood_of_long_names_stays_within_bounds,
+	a_stack_too_deep_keeps_its_leaf, an_empty_profile_is_still_a_profile,
+	nothing_is_lost_or_invented_in_random_profiles, gzip_holds_the_same_message,
+	a_visitor_sees_each_stack_once, one_place_may_have_several_names,
+	merged_profiles_keep_their_stacks_under_their_roots)

@@ -12,7 +12,8 @@ static const struct pprof_options options = {.time_ns = 1, .period_ns = 10};
 
 static struct pprof *profile(const struct module *module, const char *function, uint64_t count)
 {
-	struct frame frames[] = {{module, 0x10, NULL}, {module, 0x20, function}};
+	struct frame frames[] = {{.module = module, .address = 0x10},
+		{.module = module, .address = 0x20, .function = function}};
 	struct pprof *p = pprof_new(&options);
 
 	pprof_add(p,

@@ -175,6 +175,53 @@ START_TEST(a_cgroup_without_container_is_filtered_until_one_appears_above_it)
 }
 END_TEST
 
+static void move(pid_t pid, const char *cgroup)
+{
+	char *procs cleanup_free = xasprintf("%s/cgroup.procs", cgroup);
+	char *text cleanup_free = xasprintf("%d", (int)pid);
+	int fd = open(procs, O_WRONLY);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+START_TEST(a_task_that_moves_to_another_cgroup_is_of_that_one_from_the_next_tick_on)
+{
+	struct fixture f;
+	struct nest n;
+
+	if (!setup_nest(&f, &n, _i))
+		return;
+	ck_assert_int_eq(profiler_set_cgroup(f.profiler, n.outer_key, CGROUP_HOST), 0);
+	ck_assert_int_eq(profiler_set_cgroup(f.profiler, n.inner_key, CGROUP_KEEP), 0);
+	pid_t pid = start_spinner(&f, n.inner);
+
+	f.kept = n.inner_key;
+	spell(&f);
+	ck_assert_uint_ge(f.of_watched, SOME);
+	int64_t begin = spun(&f);
+
+	let_spin(&f);
+	move(pid, n.outer); /* within the interval */
+	int64_t moved = spun(&f);
+
+	for (int i = 0; i < 6; i++)
+		let_spin(&f);
+	int64_t before = (moved - begin) / (SPELL / SPELL_TICKS), after = 6 * SPELL_TICKS;
+
+	round_of(&f);
+	ck_assert_uint_ge(f.in_kept, SOME);
+	ck_assert_int_lt((int64_t)f.in_kept, before + after / 2);
+	spell(&f);
+	ck_assert_uint_eq(f.of_watched, 0);
+	move(pid, n.inner);
+	spell(&f);
+	ck_assert_uint_ge(f.in_kept, SOME);
+	teardown_nest(&f, &n, pid);
+}
+END_TEST
+
 START_TEST(a_forgotten_cgroup_is_asked_about_again)
 {
 	struct fixture f;
@@ -242,6 +289,7 @@ int main(void)
 		a_new_verdict_reaches_cached_descendants,
 		a_cgroup_without_container_is_filtered_until_one_appears_above_it,
 		a_forgotten_cgroup_is_asked_about_again,
+		a_task_that_moves_to_another_cgroup_is_of_that_one_from_the_next_tick_on,
 	};
 
 	tcase_set_timeout(tcase, UNIT_TIMEOUT_S);

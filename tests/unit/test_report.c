@@ -87,7 +87,7 @@ END_TEST
 START_TEST(folded_names_cannot_break_a_line)
 {
 	struct pprof *p = pprof_new(&options);
-	struct frame evil = {&web, 1, "a;b 1\nc 2\r"};
+	struct frame evil = {.module = &web, .address = 1, .function = "a;b 1\nc 2\r"};
 	struct strbuf out = STRBUF_INIT;
 
 	pprof_add(p, &(struct pprof_sample){.frames = &evil, .frame_count = 1, .count = 7});
@@ -219,7 +219,9 @@ START_TEST(no_line_is_wider_than_the_terminal)
 		struct frame frames[20];
 
 		for (size_t k = 0; k < ARRAY_SIZE(frames); k++)
-			frames[k] = (struct frame){&web, k, names[(i * (k + 1) / 7) % 4]};
+			frames[k] = (struct frame){.module = &web,
+				.address = k,
+				.function = names[(i * (k + 1) / 7) % 4]};
 		pprof_add(p,
 			&(struct pprof_sample){.frames = frames,
 				.frame_count = i % 20 + 1,

@@ -149,9 +149,28 @@ START_TEST(bytes_that_are_no_record_are_refused)
 	stack_table_init(&t);
 	ck_assert(!stack_table_add(&t, &r, STACK_RECORD_HEAD - 1));
 	ck_assert(!stack_table_add(&t, &r, size_of(&r) - 1));
-	r.user_count = 128;
+	r.user_count = USER_FRAMES_MAX + 1;
 	ck_assert(!stack_table_add(&t, &r, sizeof(r)));
 	ck_assert_uint_eq(t.stacks.count, 0);
+	stack_table_reset(&t);
+}
+END_TEST
+
+START_TEST(language_frames_stand_before_the_addresses)
+{
+	struct stack_record r = record_of(1, 2, 3), other = r;
+	size_t size = size_of(&r) + 4 * sizeof(r.ips[0]);
+	struct stack_table t;
+
+	r.interp_count = 4;
+	stack_table_init(&t);
+	ck_assert(!stack_table_add(&t, &r, size - 1));
+	ck_assert(stack_table_add(&t, &r, size));
+	ck_assert_mem_eq(first_of(&t)->record.ips, r.ips, 9 * sizeof(r.ips[0]));
+	other.interp_count = 3; /* half a frame */
+	ck_assert(!stack_table_add(&t, &other, size));
+	other.interp_count = INTERP_WORDS_MAX + 2;
+	ck_assert(!stack_table_add(&t, &other, sizeof(other)));
 	stack_table_reset(&t);
 }
 END_TEST
@@ -182,15 +201,17 @@ END_TEST
 
 struct heard {
 	int processes, cgroups;
+	uint64_t at_ns;
 	struct process_id process;
 	struct cgroup_chain v2, v1;
 };
 
-static void hear_process(void *ctx, const struct process_id *process)
+static void hear_process(void *ctx, const struct process_id *process, uint64_t at_ns)
 {
 	struct heard *h = ctx;
 
 	h->processes++;
+	h->at_ns = at_ns;
 	h->process = *process;
 }
 
@@ -209,7 +230,7 @@ static const struct profiler_ops hear = {.cgroup_seen = hear_cgroup, .process_se
 
 START_TEST(events_reach_their_callback)
 {
-	struct event process = {.kind = EVENT_PROCESS_SEEN, .process = {1, 2, 3}};
+	struct event process = {.kind = EVENT_PROCESS_SEEN, .process = {1, 2, 3}, .time_ns = 77};
 	struct cgroup_event cgroup = {
 		.head = {.kind = EVENT_CGROUP_SEEN,
 			.v2_depth = 2,
@@ -222,6 +243,7 @@ START_TEST(events_reach_their_callback)
 	memset(cgroup.level[1].name, 'x', CHAIN_NAME_SIZE); /* not even terminated */
 	ck_assert(event_deliver(&process, sizeof(process), &hear, &h));
 	ck_assert_uint_eq(h.process.start_ns, 3);
+	ck_assert_uint_eq(h.at_ns, 77);
 	ck_assert(event_deliver(&cgroup, sizeof(cgroup.head) + 3 * sizeof(cgroup.level[0]), &hear,
 		&h));
 	ck_assert_int_eq(h.processes, 1);
@@ -368,8 +390,8 @@ UNIT_MAIN("sampler_parts", cpu_lists_are_read_as_the_kernel_writes_them,
 	cpu_lists_that_make_no_sense_are_refused,
 	the_first_wanted_controller_on_a_v1_hierarchy_is_found,
 	a_counted_stack_gets_its_ticks_from_the_count, an_uncounted_record_is_one_tick,
-	bytes_that_are_no_record_are_refused, a_full_table_says_how_many_ticks_it_refused,
-	events_reach_their_callback, events_that_make_no_sense_are_refused,
-	kernels_with_the_probe_read_dead_lock_are_known, a_refusal_is_explained_with_what_grants_it,
-	missing_type_information_is_said_so,
+	bytes_that_are_no_record_are_refused, language_frames_stand_before_the_addresses,
+	a_full_table_says_how_many_ticks_it_refused, events_reach_their_callback,
+	events_that_make_no_sense_are_refused, kernels_with_the_probe_read_dead_lock_are_known,
+	a_refusal_is_explained_with_what_grants_it, missing_type_information_is_said_so,
 	a_pid_namespace_of_its_own_is_refused_with_the_line_that_helps)

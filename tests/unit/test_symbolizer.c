@@ -84,6 +84,28 @@ static uint64_t address_of(int (*function)(int))
 	return (uint64_t)(uintptr_t)function;
 }
 
+struct seen {
+	uint32_t pid;
+	size_t own_symbols, files, mappings;
+};
+
+static void on_file(void *ctx, const struct symbolizer_file *file)
+{
+	struct seen *seen = ctx;
+
+	seen->files++;
+	if (strcmp(file->module->name, "test_symbolizer") == 0)
+		seen->own_symbols = file->symbols;
+}
+
+static void on_process(void *ctx, const struct symbolizer_process *process)
+{
+	struct seen *seen = ctx;
+
+	ck_assert_uint_eq(process->pid, seen->pid);
+	seen->mappings = process->mappings;
+}
+
 START_TEST(functions_of_a_living_process_are_named)
 {
 	struct symbolizer *s = new_symbolizer(8 << 20);
@@ -106,7 +128,78 @@ START_TEST(functions_of_a_living_process_are_named)
 	ck_assert_ptr_nonnull(strstr(frames[2].module->path, "libc"));
 	ck_assert_int_eq(frames[3].module->kind, MODULE_UNKNOWN);
 	ck_assert_ptr_null(frames[3].function);
+	ck_assert_int_eq(frames[0].origin, NAME_SYMTAB);
+	ck_assert_int_eq(frames[0].missing, MISSING_NOT);
+	ck_assert_int_eq(frames[3].missing, MISSING_MAPPING);
 	ck_assert_uint_eq(symbolizer_stats(s)->frames_named, 3);
+	ck_assert_uint_eq(symbolizer_stats(s)->missing[MISSING_MAPPING], 1);
+	struct seen seen = {.pid = (uint32_t)pid};
+
+	symbolizer_visit_files(s, on_file, &seen);
+	symbolizer_visit_processes(s, on_process, &seen);
+	ck_assert_uint_gt(seen.own_symbols, 10);
+	ck_assert_uint_ge(seen.files, 2);
+	ck_assert_uint_ge(seen.mappings, 2);
+	end_child(pid);
+	symbolizer_free(s);
+}
+END_TEST
+
+/* As a compiler of C++ would name it. */
+int dockprof_test_cplus(int x) __asm__("_ZN3foo3barIiE3bazIcEEvT_");
+__attribute__((noinline)) int dockprof_test_cplus(int x)
+{
+	__asm__ volatile("" : "+r"(x));
+	return x;
+}
+
+static const char *shown_as(struct symbolizer *s, const struct process_id *id)
+{
+	uint64_t ip = address_of(dockprof_test_cplus);
+	struct frame frame;
+
+	symbolizer_user(s, id, &ip, 1, true, &frame);
+	return frame.function;
+}
+
+START_TEST(names_are_demangled_as_wanted)
+{
+	struct symbolizer *s = new_symbolizer(8 << 20);
+	pid_t pid = start_child();
+	struct process_id id = identity_of(pid);
+
+	ck_assert_str_eq(shown_as(s, &id), "_ZN3foo3barIiE3bazIcEEvT_");
+	symbolizer_set_demangle(s, DEMANGLE_SIMPLIFIED);
+	symbolizer_end_round(s);
+	ck_assert_str_eq(shown_as(s, &id), "foo::bar::baz");
+	symbolizer_end_round(s);
+	ck_assert_str_eq(shown_as(s, &id), "foo::bar::baz");
+	symbolizer_set_demangle(s, DEMANGLE_FULL);
+	symbolizer_end_round(s);
+	ck_assert_str_eq(shown_as(s, &id), "void foo::bar<int>::baz<char>(char)");
+	end_child(pid);
+	symbolizer_free(s);
+}
+END_TEST
+
+START_TEST(lines_are_there_if_asked_for)
+{
+	struct symbolizer *s = new_symbolizer(8 << 20);
+	pid_t pid = start_child();
+	struct process_id id = identity_of(pid);
+	uint64_t ip = address_of(dockprof_test_local) + 1;
+	struct frame frame;
+
+	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	ck_assert_ptr_null(frame.file);
+	ck_assert_uint_eq(frame.line, 0);
+	symbolizer_set_lines(s, true);
+	symbolizer_end_round(s);
+	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	ck_assert_ptr_nonnull(frame.file);
+	ck_assert_ptr_nonnull(strstr(frame.file, "test_symbolizer.c"));
+	ck_assert_uint_ge(frame.line, frame.first_line);
+	ck_assert_uint_gt(frame.first_line, 0);
 	end_child(pid);
 	symbolizer_free(s);
 }
@@ -128,6 +221,39 @@ START_TEST(a_dead_process_is_named_if_it_was_seen_alive)
 	symbolizer_end_round(s);
 	symbolizer_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_str_eq(frame.function, "dockprof_test_local");
+	symbolizer_free(s);
+}
+END_TEST
+
+static size_t processes_after_round(struct symbolizer *s)
+{
+	symbolizer_end_round(s);
+	return symbolizer_stats(s)->processes;
+}
+
+/* On a host that starts 1,000 a second they would be most of what is held. */
+START_TEST(a_process_that_is_gone_is_kept_until_its_samples_have_names)
+{
+	struct symbolizer *s = new_symbolizer(8 << 20);
+	pid_t pid = start_child(), other = start_child();
+	struct process_id id = identity_of(pid), other_id = identity_of(other);
+	uint64_t ip = address_of(dockprof_test_local);
+	struct frame frame;
+
+	symbolizer_process_seen(s, &id);
+	symbolizer_process_seen(s, &other_id);
+	symbolizer_begin_round(s);
+	end_child(pid); /* its last samples may be the next round's */
+	ck_assert_uint_eq(processes_after_round(s), 2);
+	symbolizer_begin_round(s);
+	symbolizer_keep_process(s, &id); /* and one of them waits for yet another */
+	ck_assert_uint_eq(processes_after_round(s), 2);
+	symbolizer_begin_round(s);
+	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	ck_assert_str_eq(frame.function, "dockprof_test_local");
+	symbolizer_user(s, &other_id, &ip, 1, true, &frame);
+	ck_assert_uint_eq(processes_after_round(s), 1);
+	end_child(other);
 	symbolizer_free(s);
 }
 END_TEST
@@ -218,6 +344,8 @@ START_TEST(kernel_functions_are_named)
 }
 END_TEST
 
-UNIT_MAIN("symbolizer", functions_of_a_living_process_are_named,
-	a_dead_process_is_named_if_it_was_seen_alive, another_process_with_the_pid_is_not_read,
-	a_process_whose_main_thread_has_ended_is_named, kernel_functions_are_named)
+UNIT_MAIN("symbolizer", functions_of_a_living_process_are_named, lines_are_there_if_asked_for,
+	names_are_demangled_as_wanted, a_dead_process_is_named_if_it_was_seen_alive,
+	a_process_that_is_gone_is_kept_until_its_samples_have_names,
+	another_process_with_the_pid_is_not_read, a_process_whose_main_thread_has_ended_is_named,
+	kernel_functions_are_named)

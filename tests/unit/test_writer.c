@@ -1,141 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The writer against servers in child processes. */
-#include "unit/unit.h"
+#include "unit/writer_fixture.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "base/alloc.h"
-#include "base/cleanup.h"
-#include "base/clock.h"
-#include "export/writer.h"
-#include "lib/scripted_server.h"
 #include "unit/protobuf_reader.h"
-
-static struct script *scripts[2];
-
-static void serve_first(int fd, int connection)
-{
-	(void)connection;
-	script_serve(fd, scripts[0]);
-}
-
-static void serve_second(int fd, int connection)
-{
-	(void)connection;
-	script_serve(fd, scripts[1]);
-}
-
-#define SCRIPT(server, ...) script_set(scripts[server], (const int[]){__VA_ARGS__, 0})
-
-static struct loop *loop;
-static struct http *http;
-static struct writer *writer;
-static struct write_options options;
-static struct strbuf events; /* one line per event: number, endpoint, message */
-
-static void on_event(void *ctx, enum writer_event event, const char *endpoint,
-	const struct error *err)
-{
-	(void)ctx;
-	strbuf_addf(&events, "%d %s %s\n", (int)event, endpoint, err ? err->message : "");
-}
-
-static const struct writer_ops ops = {.event = on_event};
-
-static void set_up(void)
-{
-	struct error err = {0};
-
-	for (size_t i = 0; i < 2; i++)
-		scripts[i] = script_new();
-	strbuf_init(&events);
-	write_options_init(&options);
-	ck_assert_int_eq(loop_new(&loop), 0);
-	ck_assert_msg(http_new(loop, &http, &err) == 0, "%s", err.message);
-}
-
-static void tear_down(void)
-{
-	writer_free(writer);
-	http_free(http);
-	loop_free(loop);
-	write_options_release(&options);
-	strbuf_release(&events);
-	for (size_t i = 0; i < 2; i++)
-		script_free(scripts[i]);
-}
-
-/* Another endpoint; short waits, so that tests are. */
-static struct write_endpoint_options *add_endpoint(const char *url)
-{
-	size_t n = options.endpoint_count++;
-
-	options.endpoints = xreallocarray(options.endpoints, n + 1, sizeof(options.endpoints[0]));
-	struct write_endpoint_options *o = &options.endpoints[n];
-
-	write_endpoint_options_init(o);
-	o->url = xstrdup(url);
-	o->name = xasprintf("server%zu", n);
-	o->min_backoff_ns = 20 * NSEC_PER_MSEC;
-	o->max_backoff_ns = 40 * NSEC_PER_MSEC;
-	o->remote_timeout_ns = 2 * NSEC_PER_SEC;
-	return o;
-}
-
-static void start(void)
-{
-	struct error err = {0};
-
-	ck_assert_msg(writer_new(loop, http, &options, &ops, NULL, &writer, &err) == 0, "%s",
-		err.message);
-}
-
-static void add(const char *service, const char *profile)
-{
-	struct labels labels cleanup_labels = {0};
-
-	labels_set(&labels, "service_name", service);
-	labels_set(&labels, "__name__", "process_cpu");
-	labels_set(&labels, "__container_id__", "abc");
-	writer_add(writer, &labels, profile, strlen(profile), clock_realtime_ns());
-}
-
-static struct write_stats stats(size_t endpoint)
-{
-	struct write_stats ret;
-
-	writer_stats(writer, endpoint, &ret);
-	return ret;
-}
-
-static void run(int64_t ns)
-{
-	int64_t end = clock_monotonic_ns() + ns;
-
-	while (clock_monotonic_ns() < end)
-		ck_assert_int_eq(loop_turn(loop, 10 * NSEC_PER_MSEC), 0);
-}
-
-#define run_until(condition)                                                                       \
-	do {                                                                                       \
-		int64_t deadline_ = clock_monotonic_ns() + 20 * NSEC_PER_SEC;                      \
-		while (!(condition)) {                                                             \
-			ck_assert_int_eq(loop_turn(loop, 10 * NSEC_PER_MSEC), 0);                  \
-			if (clock_monotonic_ns() > deadline_)                                      \
-				ck_abort_msg("never: %s", #condition);                             \
-		}                                                                                  \
-	} while (0)
-
-static size_t count_events(enum writer_event event)
-{
-	size_t n = 0;
-
-	for (const char *line = events.buf; *line; line = strchr(line, '\n') + 1)
-		n += atoi(line) == (int)event;
-	return n;
-}
 
 static void assert_header(const char *line)
 {
@@ -157,8 +24,11 @@ START_TEST(a_profile_arrives_with_its_labels_and_headers)
 	labels_set(&options.external_labels, "env", "prod");
 	start();
 	ck_assert(writer_idle(writer));
+	int64_t begin_ns = clock_realtime_ns();
+
 	add("web", "the profile");
 	ck_assert(!writer_idle(writer));
+	ck_assert_int_ge(stats(0).oldest_waiting_ns, begin_ns);
 	run_until(writer_idle(writer));
 	assert_header("POST /base/push.v1.PusherService/Push HTTP/1.1\r\n");
 	assert_header("\r\nContent-Type: application/proto\r\n");
@@ -185,8 +55,18 @@ START_TEST(a_profile_arrives_with_its_labels_and_headers)
 
 	ck_assert_str_eq(profile, "the profile");
 	free(profile);
-	ck_assert_uint_eq(stats(0).sent, 1);
-	ck_assert_uint_eq(stats(0).pending_bytes, 0);
+	ck_assert_uint_eq(stats(0).sent.profiles, 1);
+	ck_assert_uint_eq(stats(0).sent.value, strlen("the profile"));
+	ck_assert_uint_eq(stats(0).sent.bytes, scripts[0]->body_len);
+	ck_assert_uint_eq(stats(0).waiting.bytes, 0);
+	ck_assert_int_ge(stats(0).last_success_ns, begin_ns);
+	ck_assert_int_eq(stats(0).oldest_waiting_ns, 0);
+	uint64_t answered = 0;
+
+	for (size_t i = 0; i <= WRITE_LATENCY_BOUNDS; i++)
+		answered += stats(0).latency[i];
+	ck_assert_uint_eq(answered, 1);
+	ck_assert_int_gt(stats(0).latency_sum_ns, 0);
 	ck_assert(stats(0).reachable);
 	ck_assert_str_eq(events.buf, "0 server0 \n");
 	forked_server_stop(&server);
@@ -236,11 +116,11 @@ START_TEST(each_answer_has_its_fate)
 	add("web", "profile");
 	run_until(writer_idle(writer));
 	ck_assert_uint_eq(scripts[0]->requests, fate->requests);
-	ck_assert_uint_eq(stats(0).sent, fate->sent);
+	ck_assert_uint_eq(stats(0).sent.profiles, fate->sent);
 	ck_assert_uint_eq(stats(0).retries, fate->retries);
-	ck_assert_uint_eq(stats(0).dropped_rejected, fate->rejected);
-	ck_assert_uint_eq(stats(0).dropped_retries, fate->given_up);
-	ck_assert_uint_eq(stats(0).pending, 0);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_REJECTED].profiles, fate->rejected);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_RETRIES].profiles, fate->given_up);
+	ck_assert_uint_eq(stats(0).waiting.profiles, 0);
 	forked_server_stop(&server);
 }
 END_TEST
@@ -257,7 +137,7 @@ START_TEST(a_refusal_is_told_once_with_what_the_server_said)
 	for (int i = 0; i < 5; i++)
 		add("web", "profile");
 	run_until(writer_idle(writer));
-	ck_assert_uint_eq(stats(0).dropped_rejected, 5);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_REJECTED].profiles, 5);
 	ck_assert(stats(0).reachable);
 	ck_assert_uint_eq(count_events(WRITER_REJECTED), 1);
 	ck_assert_ptr_nonnull(
@@ -284,7 +164,7 @@ START_TEST(retry_after_is_obeyed)
 	add("web", "another");
 	run_until(writer_idle(writer));
 	ck_assert_int_ge(clock_monotonic_ns() - begin, NSEC_PER_SEC);
-	ck_assert_uint_eq(stats(0).sent, 2);
+	ck_assert_uint_eq(stats(0).sent.profiles, 2);
 	ck_assert_uint_eq(scripts[0]->requests, 3);
 	forked_server_stop(&server);
 }
@@ -306,25 +186,13 @@ START_TEST(a_server_that_hangs_costs_the_timeout_and_is_given_up)
 	add("web", "profile");
 	run_until(writer_idle(writer));
 	ck_assert_int_ge(clock_monotonic_ns() - begin, 300 * NSEC_PER_MSEC);
-	ck_assert_uint_eq(stats(0).dropped_retries, 1);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_RETRIES].profiles, 1);
 	ck_assert(!stats(0).reachable);
 	ck_assert_uint_eq(count_events(WRITER_UNREACHABLE), 1);
 	ck_assert_uint_eq(count_events(WRITER_DROPPED), 1);
 	forked_server_stop(&server);
 }
 END_TEST
-
-static int listen_on(int port)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	ck_assert_int_eq(listen(fd, 64), 0);
-	return fd;
-}
 
 START_TEST(what_waited_for_a_server_is_delivered_when_it_is_back)
 {
@@ -338,11 +206,11 @@ START_TEST(what_waited_for_a_server_is_delivered_when_it_is_back)
 	for (int i = 0; i < 40; i++)
 		add("web", "profile");
 	run_until(stats(0).retries >= 5);
-	ck_assert_uint_eq(stats(0).pending, 40);
+	ck_assert_uint_eq(stats(0).waiting.profiles, 40);
 	ck_assert_uint_eq(count_events(WRITER_UNREACHABLE), 1);
 	forked_server_run(&server, listen_on(server.port), serve_first);
 	run_until(writer_idle(writer));
-	ck_assert_uint_eq(stats(0).sent, 40);
+	ck_assert_uint_eq(stats(0).sent.profiles, 40);
 	ck_assert_uint_eq(scripts[0]->requests, 40);
 	ck_assert_uint_eq(count_events(WRITER_UNREACHABLE), 1);
 	ck_assert_uint_eq(count_events(WRITER_REACHABLE_AGAIN), 1);
@@ -367,7 +235,7 @@ START_TEST(a_server_in_trouble_is_asked_by_one_request_at_a_time)
 	/* The first sixteen at once, then one per wait of 100 to 200 ms. */
 	ck_assert_uint_ge(scripts[0]->requests, 16 + 2);
 	ck_assert_uint_le(scripts[0]->requests, 16 + 10);
-	ck_assert_uint_eq(stats(0).pending, 100);
+	ck_assert_uint_eq(stats(0).waiting.profiles, 100);
 	forked_server_stop(&server);
 }
 END_TEST
@@ -383,9 +251,9 @@ START_TEST(a_profile_the_server_chokes_on_does_not_hold_up_the_others)
 	start();
 	for (int i = 0; i < 30; i++)
 		add("web", i == 3 ? "poison" : "profile");
-	run_until(stats(0).sent == 29);
+	run_until(stats(0).sent.profiles == 29);
 	run_until(writer_idle(writer));
-	ck_assert_uint_eq(stats(0).dropped_retries, 1);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_RETRIES].profiles, 1);
 	ck_assert_uint_eq(scripts[0]->requests, 29 + 4);
 	forked_server_stop(&server);
 }
@@ -406,11 +274,11 @@ START_TEST(one_endpoint_that_hangs_does_not_hold_up_another)
 
 	for (int i = 0; i < 20; i++)
 		add("web", "profile");
-	run_until(stats(0).sent == 20);
+	run_until(stats(0).sent.profiles == 20);
 	ck_assert_int_lt(clock_monotonic_ns() - begin, 5 * NSEC_PER_SEC);
-	ck_assert_uint_eq(stats(0).pending, 0);
-	ck_assert_uint_eq(stats(1).pending, 20);
-	ck_assert_uint_eq(stats(1).sent, 0);
+	ck_assert_uint_eq(stats(0).waiting.profiles, 0);
+	ck_assert_uint_eq(stats(1).waiting.profiles, 20);
+	ck_assert_uint_eq(stats(1).sent.profiles, 0);
 	forked_server_stop(&fine);
 	forked_server_stop(&hanging);
 }
@@ -435,13 +303,13 @@ START_TEST(memory_has_a_budget_and_the_oldest_go_first)
 	profile[sizeof(profile) - 1] = '\0';
 	for (int i = 0; i < 100; i++) {
 		add("web", profile);
-		run_until(stats(0).pending == 0);
-		ck_assert_uint_le(stats(1).pending_bytes, 200000);
+		run_until(stats(0).waiting.profiles == 0);
+		ck_assert_uint_le(stats(1).waiting.bytes, 200000);
 	}
-	ck_assert_uint_eq(stats(0).sent, 100);
-	ck_assert_uint_eq(stats(0).dropped_memory, 0);
-	ck_assert_uint_eq(stats(1).pending, 19);
-	ck_assert_uint_eq(stats(1).dropped_memory, 81);
+	ck_assert_uint_eq(stats(0).sent.profiles, 100);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_MEMORY].profiles, 0);
+	ck_assert_uint_eq(stats(1).waiting.profiles, 19);
+	ck_assert_uint_eq(stats(1).dropped[WRITE_DROP_MEMORY].profiles, 81);
 	ck_assert_uint_eq(count_events(WRITER_DROPPED), 1);
 	forked_server_stop(&fine);
 	forked_server_stop(&hanging);
@@ -462,7 +330,7 @@ START_TEST(a_profile_larger_than_the_budget_does_not_stay)
 	add("web", "a profile that together with its labels has more than a hundred bytes");
 	run_until(scripts[0]->requests == 1 && stats(0).reachable);
 	add("web", "another one that together with its labels has more than a hundred bytes");
-	ck_assert_uint_eq(stats(0).dropped_memory, 2);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_MEMORY].profiles, 2);
 	ck_assert(writer_idle(writer));
 	forked_server_stop(&server);
 }
@@ -486,12 +354,12 @@ START_TEST(draining_tries_everything_once_more_and_waits_for_nothing)
 	writer_drain(writer);
 	run_until(writer_idle(writer));
 	ck_assert_uint_eq(scripts[0]->requests, 3);
-	ck_assert_uint_eq(stats(0).sent, 1);
-	ck_assert_uint_eq(stats(0).dropped_shutdown, 1);
+	ck_assert_uint_eq(stats(0).sent.profiles, 1);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_SHUTDOWN].profiles, 1);
 	add("web", "three");
 	run_until(writer_idle(writer));
 	ck_assert_uint_eq(scripts[0]->requests, 4);
-	ck_assert_uint_eq(stats(0).dropped_shutdown, 2);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_SHUTDOWN].profiles, 2);
 	forked_server_stop(&server);
 }
 END_TEST
@@ -548,7 +416,8 @@ START_TEST(a_url_without_scheme_is_an_error)
 	struct error err = {0};
 
 	add_endpoint("pyroscope:4040");
-	ck_assert_int_eq(writer_new(loop, http, &options, &ops, NULL, &writer, &err), -EINVAL);
+	ck_assert_int_eq(writer_new(loop, http, &options, &ops, NULL, NULL, &writer, &err),
+		-EINVAL);
 	ck_assert_str_eq(err.message,
 		"write endpoint server0: the url of a write endpoint starts "
 		"with http:// or https://");

@@ -13,7 +13,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#define UNIT_TIMEOUT_S 60
+#define UNIT_TIMEOUT_S 180 /* the sanitizers on a busy machine included */
 
 /* Runs one case; for programs with loop tests, which build it themselves. */
 static inline int unit_run(const char *name, TCase *tcase)

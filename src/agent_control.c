@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent_control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "commands.h"
+
+static const char *skip_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (strncmp(text, word, len) != 0 || (text[len] && text[len] != ' '))
+		return NULL;
+	return text + len + (text[len] == ' ');
+}
+
+static int answer_explain(const struct explain_view *view, const char *rest, struct strbuf *out)
+{
+	const char *name = skip_word(rest, "text");
+
+	if (name)
+		return explain(out, view, EXPLAIN_TEXT, name);
+	name = skip_word(rest, "json");
+	if (name)
+		return explain(out, view, EXPLAIN_JSON, name);
+	strbuf_add_str(out, "explain text, or explain json\n");
+	return EXIT_USAGE;
+}
+
+int agent_answer(const struct explain_view *view, const char *request, struct strbuf *out)
+{
+	const char *rest = skip_word(request, "explain");
+
+	if (rest)
+		return answer_explain(view, rest, out);
+	if (strcmp(request, "version") == 0) {
+		strbuf_add_str(out, DOCKPROF_VERSION " " DOCKPROF_COMMIT "\n");
+		return EXIT_OK;
+	}
+	strbuf_add_str(out, "this agent does not know that request; is it of another version?\n");
+	return EXIT_USAGE;
+}
+
+static int on_request(void *ctx, const char *request, struct strbuf *out)
+{
+	const struct agent_control *c = ctx;
+	struct explain_view view = {
+		.status = c->status,
+		.discover = c->discover,
+		.writer = *c->writer,
+		.interp = *c->interp,
+		.proc = "/proc",
+	};
+
+	return agent_answer(&view, request, out);
+}
+
+void agent_control_apply(struct agent_control *c, const char *path)
+{
+	struct error err = {0};
+
+	if (c->path && strcmp(c->path, path) == 0)
+		return;
+	agent_control_release(c);
+	c->path = xstrdup(path);
+	if (*path && control_new(c->loop, path, on_request, c, &c->control, &err) < 0)
+		log_warn("agent", "`dockprof explain` will not find this agent",
+			LOG_STR("reason", err.message));
+}
+
+void agent_control_release(struct agent_control *c)
+{
+	control_free(c->control);
+	c->control = NULL;
+	free(c->path);
+	c->path = NULL;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What each target did over the last minutes, in memory and within a budget of bytes: the oldest
+ * intervals go first. For whoever wants to look without a server.
+ */
+#ifndef EXPORT_HISTORY_H
+#define EXPORT_HISTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export/pprof.h"
+
+struct history;
+
+/* Strings valid as long as the history does not change. */
+struct history_interval {
+	const char *id, *service, *name; /* the target's key, service_name and name for people */
+	int64_t time_ns, duration_ns; /* start, CLOCK_REALTIME */
+	int64_t period_ns;
+	uint64_t ticks;
+};
+
+/* NULL or 0: whatever. Intervals belong to the time in which they begin. */
+struct history_query {
+	const char *id, *service;
+	int64_t from_ns, until_ns;
+};
+
+struct history *history_new(size_t max_bytes);
+void history_free(struct history *h);
+/* Of a reload; what is too much goes at once. */
+void history_set_max_bytes(struct history *h, size_t max_bytes);
+
+/* One interval of one target; time and duration are those of the profile. */
+void history_add(struct history *h, const char *id, const char *service, const char *name,
+	const struct pprof *profile);
+/* Oldest first. */
+void history_visit(const struct history *h, const struct history_query *query,
+	void (*visit)(void *ctx, const struct history_interval *interval), void *ctx);
+/*
+ * All intervals that the query selects as one profile, which the caller frees; its frames have names
+ * and modules but no addresses. NULL where there is no such interval.
+ */
+struct pprof *history_profile(const struct history *h, const struct history_query *query);
+
+/* What it takes of memory now, at most max_bytes after each call. */
+size_t history_bytes(const struct history *h);
+size_t history_intervals(const struct history *h);
+
+#endif

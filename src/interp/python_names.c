@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A code object is read twice, before and after its strings and its table: if it has been freed in between and
+ * its memory taken for something else, the check words differ and nothing of it is used. The check word of
+ * the record, made in the kernel at the tick, does the same for the time since.
+ *
+ * A str holds its characters behind its header, one, two or four bytes each. How many is in a word of flags
+ * that has been moved from version to version, and is told by its values: the kind is never 0.
+ *
+ *	| interned:2 | kind:3 | compact ascii ...     to 3.13
+ *	| interned:8 | kind:3 | ...                   3.13 without a GIL
+ *	| interned:16 | kind:3 | ...                  from 3.14
+ */
+#include "interp/python_names.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/scratch.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "interp/python_lines.h"
+
+#define INTERP_INLINE static inline __attribute__((unused))
+
+static inline int interp_read(const struct interp_memory *memory, void *to, uint32_t size,
+	uint64_t from)
+{
+	return memory_read(memory, from, to, size) < 0;
+}
+
+#include "bpf/python_walk.h"
+
+#define MAX_TABLE                                                                                  \
+	(1u << 20) /* bytes of line table; the largest generated modules have some 100 KiB */
+#define ASCII   2 /* bits above kind */
+#define COMPACT 1
+
+struct code {
+	uint64_t name, qualified_name, file, line_table;
+	uint32_t first_line, check;
+};
+
+static int read_code(const struct python_offsets *o, const struct interp_memory *memory,
+	uint64_t at, struct code *ret)
+{
+	struct code c = {0};
+	int r = memory_read(memory, at + o->walk.code_first_line, &c.first_line,
+		sizeof(c.first_line));
+
+	if (r < 0)
+		return r;
+	c.name = memory_word(memory, at + o->walk.code_name);
+	c.file = memory_word(memory, at + o->code_file);
+	c.line_table = memory_word(memory, at + o->walk.code_line_table);
+	c.qualified_name =
+		o->code_qualified_name ? memory_word(memory, at + o->code_qualified_name) : c.name;
+	c.check = python_check(c.name, c.line_table, c.first_line);
+	*ret = c;
+	return 0;
+}
+
+static unsigned kind_of(uint32_t state, unsigned *ret_flags)
+{
+	static const unsigned shifts[] = {2, 8, 16};
+
+	for (size_t i = 0; i < ARRAY_SIZE(shifts); i++) {
+		unsigned kind = state >> shifts[i] & 7;
+
+		*ret_flags = state >> (shifts[i] + 3) & 3;
+		if (kind)
+			return kind;
+	}
+	return 0;
+}
+
+static void add_characters(struct strbuf *out, const uint8_t *data, size_t count, unsigned width)
+{
+	for (size_t i = 0; i < count; i++) {
+		char encoded[UTF8_MAX];
+		uint32_t c = 0;
+
+		memcpy(&c, data + i * width, width);
+		/* Surrogates and what is beyond Unicode: the escaping shows them. */
+		if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+			strbuf_add_char(out, '\xff');
+		else
+			strbuf_add(out, encoded, utf8_encode(encoded, c));
+	}
+}
+
+static int read_text(const struct python_offsets *o, const struct interp_memory *memory,
+	uint64_t at, struct strbuf *out)
+{
+	struct strbuf raw cleanup_strbuf = STRBUF_INIT;
+	uint8_t data[4 * INTERP_NAME_MAX];
+	uint64_t length = memory_word(memory, at + o->text_length);
+	uint32_t state;
+	unsigned flags = 0;
+	int r = memory_read(memory, at + o->text_state, &state, sizeof(state));
+
+	strbuf_reset(out);
+	if (r < 0)
+		return r;
+	unsigned width = kind_of(state, &flags);
+
+	if ((width != 1 && width != 2 && width != 4) || !(flags & COMPACT) || length > INT32_MAX)
+		return -EINVAL;
+	size_t count = (size_t)MIN(length, (uint64_t)INTERP_NAME_MAX);
+
+	r = memory_read(memory, at + (flags & ASCII ? o->text_ascii : o->text_compact), data,
+		count * width);
+	if (r < 0)
+		return r;
+	add_characters(&raw, data, count, width);
+	text_add_safe(out, raw.buf, raw.len, INTERP_NAME_MAX);
+	return 0;
+}
+
+static uint32_t read_line(const struct python_offsets *o, const struct interp_memory *memory,
+	const struct code *code, uint32_t at)
+{
+	struct scratch table cleanup_scratch = {0};
+	uint64_t size = memory_word(memory, code->line_table + o->bytes_size);
+
+	if (at == INTERP_AT_UNKNOWN || !size || size > MAX_TABLE)
+		return code->first_line;
+	scratch_grow(&table, size);
+	if (memory_read(memory, code->line_table + o->bytes_data, table.data, size) < 0)
+		return code->first_line;
+	return python_line(o->lines, table.data, size, code->first_line, at);
+}
+
+int python_name_read(const struct python_offsets *offsets, const struct interp_memory *memory,
+	const struct interp_frame *frame, struct interp_name *ret)
+{
+	struct code before = {0}, after = {0};
+	int r = read_code(offsets, memory, frame->code, &before);
+
+	if (r < 0)
+		return r;
+	if (frame->check && frame->check != before.check)
+		return -ESTALE;
+	r = read_text(offsets, memory, before.qualified_name, &ret->function);
+	if (r == 0)
+		r = read_text(offsets, memory, before.file, &ret->file);
+	if (r < 0)
+		return r;
+	ret->first_line = before.first_line;
+	ret->line = read_line(offsets, memory, &before, frame->at);
+	r = read_code(offsets, memory, frame->code, &after);
+	if (r < 0 || after.check != before.check)
+		return r < 0 ? r : -ESTALE;
+	/* Shims: what calls __init__ and cleans up after it, for one. */
+	return before.first_line == 0 && ret->line == 0 ? -ENOENT : 0;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A file is used while an image maps it, and kept for KEEP_ROUNDS rounds after that: programs that live for a
+ * millisecond come again. Keeping it keeps its dso and, within the dso cache's own bound, its descriptor.
+ *
+ * Opening a file costs some 30 us, so on a host that runs ever new programs the number of openings is limited
+ * as a bucket leaks: BURST at once, then one per OPENING_NS.
+ */
+#include "symbols/known_files.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/macros.h"
+#include "symbols/process_maps.h"
+
+#define KEEP_ROUNDS 2
+/* A hundred different containers map some thousands. */
+#define MAX_FILES   8192
+/* Their paths are a hundred bytes long, unless someone wants to fill our memory. */
+#define MAX_BYTES   (2 << 20)
+#define OPENING_NS  (NSEC_PER_SEC / 500)
+#define BURST       256
+#define RETRY_NS    (20 * NSEC_PER_MSEC)
+
+struct file_key {
+	const struct map_entry *entry;
+	uint64_t generation;
+};
+
+static bool file_is(const struct hashmap_entry *e, const void *key)
+{
+	const struct known_file *f = container_of(e, struct known_file, entry);
+	const struct file_key *k = key;
+
+	return f->generation == k->generation && f->as_mapped.inode == k->entry->inode &&
+		f->as_mapped.dev_major == k->entry->dev_major &&
+		f->as_mapped.dev_minor == k->entry->dev_minor &&
+		f->as_mapped.deleted == k->entry->deleted && strcmp(f->path, k->entry->path) == 0;
+}
+
+void known_files_init(struct known_files *files, struct dso_cache *dsos)
+{
+	*files = (struct known_files){.dsos = dsos};
+	hashmap_init(&files->files, file_is);
+	list_init(&files->unused);
+}
+
+static size_t bytes_of(const struct known_file *file)
+{
+	return sizeof(*file) + strlen(file->path) + 1;
+}
+
+static void forget(struct known_files *files, struct known_file *file)
+{
+	if (file->dso)
+		dso_unref(files->dsos, file->dso);
+	files->bytes -= bytes_of(file);
+	hashmap_remove(&files->files, &file->entry);
+	list_remove(&file->node);
+	free(file);
+}
+
+void known_files_release(struct known_files *files)
+{
+	hashmap_for_each(e, &files->files)
+		forget(files, container_of(e, struct known_file, entry));
+	hashmap_release(&files->files);
+}
+
+static struct known_file *file_new(struct known_files *files, const struct file_key *key,
+	uint64_t hash)
+{
+	size_t len = strlen(key->entry->path) + 1;
+
+	while ((files->files.count >= MAX_FILES || files->bytes + len > MAX_BYTES) &&
+		!list_empty(&files->unused))
+		forget(files, list_entry(files->unused.next, struct known_file, node));
+	if (files->files.count >= MAX_FILES || files->bytes + len > MAX_BYTES) {
+		files->refused++;
+		return NULL;
+	}
+	struct known_file *file = xcalloc(1, sizeof(*file) + len);
+
+	memcpy(file->path, key->entry->path, len);
+	file->generation = key->generation;
+	file->as_mapped = *key->entry;
+	file->as_mapped.path = file->path;
+	list_init(&file->node);
+	hashmap_add(&files->files, &file->entry, hash);
+	files->bytes += bytes_of(file);
+	return file;
+}
+
+struct known_file *known_file_get(struct known_files *files, const struct map_entry *entry,
+	uint64_t generation)
+{
+	struct file_key key = {entry, generation};
+	uint64_t hash = hash_combine(mapping_file_key(entry), generation);
+	struct hashmap_entry *e = hashmap_get(&files->files, hash, &key);
+	struct known_file *file =
+		e ? container_of(e, struct known_file, entry) : file_new(files, &key, hash);
+
+	return file ? known_file_ref(file) : NULL;
+}
+
+struct known_file *known_file_ref(struct known_file *file)
+{
+	if (!file->refs++)
+		list_remove(&file->node);
+	return file;
+}
+
+void known_file_unref(struct known_files *files, struct known_file *file)
+{
+	if (--file->refs)
+		return;
+	file->unused_round = files->round;
+	list_append(&files->unused, &file->node);
+}
+
+bool known_file_wanted(struct known_files *files, struct known_file *file)
+{
+	if (file->dso && !dso_needs_file(file->dso))
+		return false;
+	int64_t now_ns = clock_monotonic_ns();
+
+	if (now_ns < file->retry_ns || files->openings_ns > now_ns + BURST * OPENING_NS)
+		return false;
+	file->retry_ns = now_ns + RETRY_NS;
+	files->openings_ns = MAX(files->openings_ns, now_ns) + OPENING_NS;
+	return true;
+}
+
+void known_file_open(struct known_files *files, struct known_file *file, int process_dir,
+	const struct map_entry *entry, bool own, int64_t before_ns)
+{
+	struct dso *dso = dso_get_again(files->dsos, process_dir, entry, own, before_ns);
+
+	if (!dso)
+		return;
+	if (file->dso)
+		dso_unref(files->dsos, file->dso);
+	file->dso = dso;
+}
+
+void known_files_end_round(struct known_files *files)
+{
+	files->round++;
+	while (!list_empty(&files->unused)) {
+		struct known_file *file = list_entry(files->unused.next, struct known_file, node);
+
+		if (file->unused_round + KEEP_ROUNDS > files->round)
+			return;
+		forget(files, file);
+	}
+}

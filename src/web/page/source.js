@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the page's data comes from: the agent, or (in a file of `dockprof record --format html`) the page.
+import {parse} from './tree.js';
+
+async function get(path, parameters) {
+	const query = new URLSearchParams(parameters);
+	const response = await fetch(`${path}?${query}`, {cache: 'no-store', signal: AbortSignal.timeout(15000)});
+	const body = await response.json();
+	if (!response.ok)
+		throw Object.assign(new Error(body.error || `HTTP ${response.status}`), {status: response.status});
+	return body;
+}
+
+class Agent {
+	live = true;
+
+	async containers() {
+		return (await get('api/v1/containers', {})).data;
+	}
+
+	// key: {id} or {service}; from, until: ms, 0 for no bound
+	async profile(key, from, until) {
+		return parse(await get('api/v1/flamegraph', {...key, from: Math.max(0, Math.round(from)), until: Math.max(0, Math.round(until))}));
+	}
+
+	download(key, from, until, format) {
+		return `api/v1/profile?${new URLSearchParams({...key, from: Math.round(from), until: Math.round(until), format})}`;
+	}
+}
+
+class Recording {
+	live = false;
+
+	constructor(data) {
+		this.data = data;
+		this.profiles = data.services.map((s) => parse(s.profile));
+	}
+
+	async containers() {
+		const containers = this.data.services.map((s, i) => ({
+			id: String(i), service: s.service, name: s.name, state: 'profiled', trouble: false, samples: s.profile.ticks,
+			reason: `${s.profile.ticks} samples`, advice: '', proof: '', spark: [],
+			cores: this.profiles[i].total / Math.max(s.profile.durationNanos, 1),
+		}));
+		return {containers, notices: [], notReady: [], recorded: this.data.from, duration: this.data.durationNanos / 1e6, ...this.data.machine};
+	}
+
+	async profile(key) {
+		const at = key.id !== undefined ? Number(key.id) : this.data.services.findIndex((s) => s.service === key.service);
+		if (!this.profiles[at])
+			throw new Error('not in this recording');
+		return this.profiles[at];
+	}
+}
+
+export function openSource() {
+	const inlined = document.getElementById('dockprof-data');
+	return inlined ? new Recording(JSON.parse(inlined.textContent)) : new Agent();
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unit/unit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "export/history.h"
+
+#define SECOND NSEC_PER_SEC
+
+static const struct module web = {.id = 3, .path = "/srv/web", .name = "web", .build_id = "ab"};
+static const struct module kernel = {.kind = MODULE_KERNEL,
+	.id = 4,
+	.path = "[kernel]",
+	.name = "[kernel]",
+	.build_id = ""};
+static struct history *history;
+
+static void teardown(void)
+{
+	history_free(history);
+}
+
+/* `count` ticks of comm;main;FUNCTION and half as many with a read below. */
+static void add(const char *id, const char *service, const char *function, int64_t second,
+	uint64_t count)
+{
+	struct frame frames[] = {
+		{.module = &kernel, .address = 0x10, .function = "vfs_read"},
+		{.module = &web, .address = 0x20 + count, .function = function},
+		{.module = &web, .address = 0x30, .function = "main"},
+	};
+	struct pprof *p = pprof_new(&(struct pprof_options){.time_ns = second * SECOND,
+		.duration_ns = 15 * SECOND,
+		.period_ns = 10});
+	struct pprof_sample sample = {.frames = frames + 1,
+		.frame_count = 2,
+		.root = "comm",
+		.count = count};
+
+	pprof_add(p, &sample);
+	sample.frames = frames;
+	sample.frame_count = 3;
+	sample.count = count / 2;
+	pprof_add(p, &sample);
+	history_add(history, id, service, service, p);
+	pprof_free(p);
+}
+
+static void fold(void *ctx, const struct pprof_frame *frames, size_t count, uint64_t ticks)
+{
+	struct strbuf *out = ctx;
+
+	for (size_t i = count; i-- > 0;)
+		strbuf_addf(out, "%s%s%s;", frames[i].name, *frames[i].module ? "@" : "",
+			frames[i].module);
+	strbuf_addf(out, "%" PRIu64 "\n", ticks);
+}
+
+static char *folded(struct history_query query)
+{
+	struct pprof *p = history_profile(history, &query);
+	struct strbuf text = STRBUF_INIT;
+
+	if (!p)
+		return xstrdup("nothing");
+	pprof_visit(p, fold, &text);
+	pprof_free(p);
+	return strbuf_detach(&text);
+}
+
+#define assert_folded(text, ...)                                                                   \
+	do {                                                                                       \
+		char *got = folded((struct history_query){__VA_ARGS__});                           \
+                                                                                                   \
+		ck_assert_str_eq(got, text);                                                       \
+		free(got);                                                                         \
+	} while (0)
+
+START_TEST(what_a_target_did_is_found_again)
+{
+	history = history_new(1 << 20);
+	add("a", "web", "serve", 100, 10);
+	add("b", "db", "query", 100, 4);
+	add("a", "web", "serve", 115, 20);
+	assert_folded("comm;main@web;serve@web;30\ncomm;main@web;serve@web;vfs_read@[kernel];15\n",
+		.id = "a");
+	assert_folded("comm;main@web;query@web;4\ncomm;main@web;query@web;vfs_read@[kernel];2\n",
+		.service = "db");
+	assert_folded("comm;main@web;serve@web;20\ncomm;main@web;serve@web;vfs_read@[kernel];10\n",
+		.id = "a", .from_ns = 101 * SECOND);
+	assert_folded("comm;main@web;serve@web;10\ncomm;main@web;serve@web;vfs_read@[kernel];5\n",
+		.id = "a", .until_ns = 115 * SECOND);
+	assert_folded("nothing", .id = "c");
+	assert_folded("nothing", .id = "a", .from_ns = 116 * SECOND);
+}
+END_TEST
+
+START_TEST(a_profile_made_of_the_past_spans_its_intervals)
+{
+	history = history_new(1 << 20);
+	add("a", "web", "serve", 100, 10);
+	add("a", "web", "serve", 130, 20);
+	struct pprof *p = history_profile(history, &(struct history_query){.id = "a"});
+	const struct pprof_options *o = pprof_get_options(p);
+
+	ck_assert_int_eq(o->time_ns, 100 * SECOND);
+	ck_assert_int_eq(o->duration_ns, 45 * SECOND);
+	ck_assert_int_eq(o->period_ns, 10);
+	ck_assert_uint_eq(pprof_total(p), 45);
+	pprof_free(p);
+}
+END_TEST
+
+static void count(void *ctx, const struct history_interval *i)
+{
+	uint64_t *sum = ctx;
+
+	sum[0]++;
+	sum[1] += i->ticks;
+	ck_assert_uint_ge((uint64_t)i->time_ns, sum[2]);
+	sum[2] = (uint64_t)i->time_ns;
+}
+
+START_TEST(the_oldest_go_when_the_budget_is_used_up)
+{
+	uint64_t all[3] = {0}, web_only[3] = {0};
+
+	history = history_new(64 << 10);
+	for (int64_t i = 0; i < 2000; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "function_%" PRId64, i);
+		add("a", "web", name, i, 2);
+		add("b", "db", "query", i, 4);
+		ck_assert_uint_le(history_bytes(history), 64 << 10);
+	}
+	history_visit(history, &(struct history_query){0}, count, all);
+	history_visit(history, &(struct history_query){.service = "web"}, count, web_only);
+	ck_assert_uint_eq(all[0], history_intervals(history));
+	ck_assert_uint_gt(all[0], 100);
+	ck_assert_uint_lt(all[0], 2000);
+	ck_assert_uint_eq(all[2], 1999 * (uint64_t)SECOND);
+	ck_assert_uint_eq(web_only[0], all[0] / 2);
+	/* What was moved to a new store is what it was. */
+	assert_folded("comm;main@web;function_1990@web;2\ncomm;main@web;function_1990@web;"
+		      "vfs_read@[kernel];1\n",
+		.id = "a", .from_ns = 1990 * SECOND, .until_ns = 1991 * SECOND);
+}
+END_TEST
+
+START_TEST(a_smaller_budget_counts_at_once)
+{
+	history = history_new(1 << 20);
+	for (int64_t i = 0; i < 1000; i++)
+		add("a", "web", "serve", i, 2);
+	ck_assert_uint_eq(history_intervals(history), 1000);
+	history_set_max_bytes(history, 32 << 10);
+	ck_assert_uint_le(history_bytes(history), 32 << 10);
+	ck_assert_uint_gt(history_intervals(history), 50);
+	history_set_max_bytes(history, 0);
+	ck_assert_uint_eq(history_intervals(history), 0);
+	add("a", "web", "serve", 1, 2);
+	ck_assert_uint_eq(history_intervals(history), 0);
+}
+END_TEST
+
+START_TEST(a_rate_that_changed_is_put_right)
+{
+	history = history_new(1 << 20);
+	add("a", "web", "serve", 1, 10);
+	struct pprof *p = pprof_new(
+		&(struct pprof_options){.time_ns = 20 * SECOND, .duration_ns = 1, .period_ns = 20});
+
+	pprof_add(p, &(struct pprof_sample){.root = "comm", .count = 5});
+	history_add(history, "a", "web", "web", p);
+	pprof_free(p);
+	assert_folded("comm;10\ncomm;main@web;serve@web;10\n"
+		      "comm;main@web;serve@web;vfs_read@[kernel];5\n",
+		.id = "a");
+}
+END_TEST
+
+UNIT_MAIN_FIXTURE("history", NULL, teardown, what_a_target_did_is_found_again,
+	a_profile_made_of_the_past_spans_its_intervals, the_oldest_go_when_the_budget_is_used_up,
+	a_smaller_budget_counts_at_once, a_rate_that_changed_is_put_right)

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unit/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "interp/python_binary.h"
+#include "symbols/elf_walk.h"
+
+static int read_binary(const char *path, struct python_binary *ret)
+{
+	struct elf_image image;
+	struct stat st;
+	int fd = open(path, O_RDONLY);
+
+	ck_assert_msg(fd >= 0, "%s: run make from the top", path);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	struct byte_source source = byte_source_fd(fd, (uint64_t)st.st_size);
+
+	ck_assert_int_eq(elf_image_read(&source, &image), 0);
+	int r = python_binary_read(&source, &image, ret);
+
+	elf_image_release(&image);
+	close(fd);
+	return r;
+}
+
+static const char *fixture(const char *name)
+{
+	static char path[512];
+
+	/* Beside this program, build/san/ has its own. */
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	ck_assert_int_gt(len, 0);
+	path[len] = '\0';
+	snprintf(strrchr(path, '/'), 128, "/fixtures/%s", name);
+	return path;
+}
+
+START_TEST(a_file_is_recognised_by_what_it_exports)
+{
+	struct python_binary b;
+
+	ck_assert_int_eq(read_binary(fixture("embedder"), &b), 0);
+	ck_assert(b.runtime && b.version && !b.code_type);
+	ck_assert_int_eq(read_binary("/proc/self/exe", &b), -ENOENT);
+}
+END_TEST
+
+/* Whether one of the ranges of b covers r. */
+static bool covers(const struct python_binary *b, const struct interp_range *r)
+{
+	for (size_t i = 0; i < b->range_count; i++)
+		if (b->ranges[i].start <= r->start && b->ranges[i].end >= r->end)
+			return true;
+	return false;
+}
+
+START_TEST(parts_without_a_name_are_found)
+{
+	struct python_binary whole, stripped;
+
+	ck_assert_int_eq(read_binary(fixture("embedder"), &whole), 0);
+	ck_assert_int_eq(read_binary(fixture("embedder-stripped"), &stripped), 0);
+	ck_assert_uint_eq(whole.range_count, 2);
+	ck_assert_uint_eq(stripped.range_count, 2);
+	for (size_t i = 0; i < whole.range_count; i++) {
+		ck_assert(covers(&stripped, &whole.ranges[i]));
+		ck_assert(covers(&whole, &stripped.ranges[i]));
+	}
+	ck_assert_uint_eq(stripped.runtime, whole.runtime);
+}
+END_TEST
+
+/* Wherever in the names it stands: they are read by pieces. */
+START_TEST(a_name_is_found_in_any_piece)
+{
+	static char names[100000];
+	const struct byte_source source = byte_source_memory(names, sizeof(names));
+	const struct elf_symbol_section section = {.strings_size = sizeof(names)};
+
+	ck_assert(!elf_names_contain(&source, &section, "wanted"));
+	for (size_t at = 1; at<sizeof(names) - 6; at += at % 32768> 32600 ? 1 : 97) {
+		memcpy(names + at, "wanted", 6);
+		ck_assert_msg(elf_names_contain(&source, &section, "wanted"), "at %zu", at);
+		ck_assert(!elf_names_contain(&source, &section, "wanted!"));
+		memset(names + at, 0, 6);
+	}
+	memcpy(names + sizeof(names) - 6, "wanted", 6);
+	ck_assert(elf_names_contain(&source, &section, "wanted"));
+	ck_assert(!elf_names_contain(&source,
+		&(struct elf_symbol_section){.strings_size = SIZE_MAX}, "wanted"));
+}
+END_TEST
+
+UNIT_MAIN("python_binary", a_name_is_found_in_any_piece, a_file_is_recognised_by_what_it_exports,
+	parts_without_a_name_are_found)
