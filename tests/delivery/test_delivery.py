@@ -45,6 +45,7 @@ SCENARIOS = [
     ("captive_portal", "html", {"count": 9}, "", True),
 ]
 AT_ONCE = 4
+SECOND_TRIES = 3
 REJECTIONS = ("401", "413", "422")
 
 
@@ -426,12 +427,20 @@ def run(number):
 def main():
     picked = [number for number, (name, _) in enumerate(tests())
               if not sys.argv[1:] or any(word in name for word in sys.argv[1:])]
-    passed = 0
+    passed, again = 0, []
     # They wait for each other's answers most of the time.
     with multiprocessing.get_context("fork").Pool(AT_ONCE) as pool:
-        for fine, text in pool.imap(run, picked):
+        for number, (fine, text) in zip(picked, pool.imap(run, picked)):
+            if not fine and len(again) < SECOND_TRIES:
+                again.append(number)
+                text = "     is run again at the end: " + text.replace("\n", "\n     ")
             print(text, flush=True)
             passed += fine
+    # Machines stall for seconds: what fails is run once more, alone, and that counts.
+    for number in again:
+        fine, text = run(number)
+        print(text, flush=True)
+        passed += fine
     print(f"delivery: {passed} passed, {len(picked) - passed} failed")
     sys.exit(passed < len(picked))
 
