@@ -125,6 +125,7 @@ static void round_now(struct agent *a)
 	size_t profiled, other;
 
 	a->last_round_ns = clock_monotonic_ns();
+	status_begin_round(a->status);
 	int r = pipeline_round(&a->pipeline, &tally, &err);
 
 	if (r < 0 && log_limit_allow(&a->round_error_limit, 3600 * NSEC_PER_SEC, NULL))
@@ -133,7 +134,7 @@ static void round_now(struct agent *a)
 	writer_begin_interval(a->writer);
 	collect_flush(&a->pipeline.collect, on_profile, a);
 	agent_log_round(&tally, &a->loss_limit);
-	status_round(a->status, &tally, a->config.ebpf.sample_rate);
+	status_end_round(a->status, &tally, a->config.ebpf.sample_rate);
 	agent_log_troubled(a->status, &a->trouble_limit);
 	face_round(a->face, &tally, r == 0);
 	pipeline_forget_gone(&a->pipeline);

@@ -70,10 +70,11 @@ static int sample(struct look *l, struct error *err)
 		struct collect_tally tally;
 
 		r = wait_a_while(l->loop, LOOK_NS);
+		status_begin_round(l->status);
 		if (r == 0)
 			r = pipeline_round(&l->pipeline, &tally, err);
 		if (r == 0)
-			status_round(l->status, &tally, l->pipeline.ebpf.sample_rate);
+			status_end_round(l->status, &tally, l->pipeline.ebpf.sample_rate);
 	}
 	return r;
 }

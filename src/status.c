@@ -417,41 +417,59 @@ static uint64_t count_samples(struct known *k)
 	return more;
 }
 
-static void read_account(struct known *k, struct cpu_reading *reading)
+static void read_account(struct known *k)
 {
+	k->account_read = false;
 	if (!k->path)
 		return;
-	int r = cgroup_tree_cpu(k->tree, k->path, &reading->kernel_ns);
+	int r = cgroup_tree_cpu(k->tree, k->path, &k->account_ns);
 
 	/* There is nothing to prove of what is not to be profiled. */
-	if (r == 0 && k->e.target && k->e.target->verdict == TARGET_PROFILED && k->present) {
-		reading->now_ns = clock_monotonic_ns();
-		cpu_proof_add(&k->proof, reading);
-		return;
-	}
-	cpu_proof_interrupt(&k->proof);
+	k->account_read =
+		r == 0 && k->e.target && k->e.target->verdict == TARGET_PROFILED && k->present;
+	k->account_read_ns = clock_monotonic_ns();
 	if (r < 0) {
 		free(k->path);
 		k->path = NULL;
+		k->e.cgroup_path = NULL;
 		k->lookups = 0;
 	}
 }
 
-void status_round(struct status *s, const struct collect_tally *tally, unsigned hz)
+void status_begin_round(struct status *s)
+{
+	refresh(s);
+	find_cgroups(s);
+	list_for_each(n, &s->order)
+		read_account(list_entry(n, struct known, in_table));
+}
+
+static void prove(struct known *k, struct cpu_reading *reading)
+{
+	if (!k->account_read) {
+		cpu_proof_interrupt(&k->proof);
+		return;
+	}
+	reading->now_ns = k->account_read_ns;
+	reading->kernel_ns = k->account_ns;
+	cpu_proof_add(&k->proof, reading);
+	k->account_read = false;
+}
+
+void status_end_round(struct status *s, const struct collect_tally *tally, unsigned hz)
 {
 	struct cpu_reading reading = {.hz = hz, .all_ticks = tally->ticks, .lost = tally->unknown};
 
 	for (int i = 0; i < LOSS_COUNT; i++)
 		reading.lost += tally->lost[i];
 	refresh(s);
-	find_cgroups(s);
 	list_for_each(n, &s->order) {
 		struct known *k = list_entry(n, struct known, in_table);
 
 		reading.samples = count_samples(k);
 		if (k->present)
 			k->e.intervals++;
-		read_account(k, &reading);
+		prove(k, &reading);
 		take_stock(s, k);
 		k->e.troubled = status_state_is_trouble(k->e.state) ? k->e.troubled + 1 : 0;
 	}

@@ -68,10 +68,12 @@ struct status *status_new(const struct discover *discover, const struct attribut
 void status_free(struct status *s);
 
 /*
- * After a round and before targets that are gone are forgotten: counts samples, reads the kernel's
- * accounts. hz: the rate of that interval.
+ * Around a round. Right before it: reads the kernel's accounts, so that they end where the interval does, however
+ * long the round takes. After it and before targets that are gone are forgotten: counts samples. hz: the rate of
+ * that interval.
  */
-void status_round(struct status *s, const struct collect_tally *tally, unsigned hz);
+void status_begin_round(struct status *s);
+void status_end_round(struct status *s, const struct collect_tally *tally, unsigned hz);
 /* The sampler was made anew (another rate, ...): the interval that ran is not whole. */
 void status_interrupt(struct status *s);
 

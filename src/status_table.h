@@ -22,6 +22,9 @@ struct known {
 	enum cgroup_verdict verdict; /* of a stranger's cgroup */
 	unsigned source; /* of the target whose samples were counted last */
 	uint64_t counted; /* of that target's samples */
+	bool account_read; /* in this round: */
+	uint64_t account_ns; /* what the kernel had charged it */
+	int64_t account_read_ns; /* CLOCK_MONOTONIC */
 	unsigned lookups; /* for its path */
 	const struct cgroup_tree *tree; /* that its path is in */
 };

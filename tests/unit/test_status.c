@@ -208,7 +208,8 @@ static void samples(unsigned number, uint64_t count)
 static void rounds(int n)
 {
 	while (n-- > 0) {
-		status_round(status, &tally, HZ);
+		status_begin_round(status);
+		status_end_round(status, &tally, HZ);
 		discover_end_round(discover);
 		attribution_end_round(&attribution, discover_complete(discover));
 	}
@@ -567,6 +568,26 @@ START_TEST(the_proof)
 }
 END_TEST
 
+START_TEST(the_proof_ends_where_the_interval_does)
+{
+	fake_engine_add(&engine, 1, "web", NULL);
+	cgroup(1, 5000);
+	start("");
+	status_begin_round(status);
+	cgroup(1, 7000); /* while the round is busy */
+	status_end_round(status, &tally, HZ);
+	cgroup(1, 15000);
+	status_begin_round(status);
+	cgroup(1, 17000);
+	samples(1, 1000);
+	status_end_round(status, &tally, HZ);
+	const struct status_entry *e = find("web");
+
+	ck_assert_uint_eq(e->cpu.kernel_ns, 10000000000);
+	ck_assert_int_eq(e->cpu.verdict, CPU_AGREES);
+}
+END_TEST
+
 #define COMPOSE(service) ",\"Labels\":{\"com.docker.compose.service\":\"" service "\"}"
 
 START_TEST(names_are_found)
@@ -612,5 +633,5 @@ UNIT_MAIN_FIXTURE("status", setup, teardown, starting_then_profiled, a_rule_drop
 	without_a_cgroup_it_is_not_resolved, without_a_view_of_cgroups_nobody_is_accused, paused,
 	exited_is_remembered, itself, labels_that_name_nobody, processes, an_engine_out_of_reach,
 	containers_of_others, time_passes, a_storm_is_bounded,
-	one_container_is_one_entry_across_reloads, the_proof, names_are_found,
-	notices_are_kept_by_place)
+	one_container_is_one_entry_across_reloads, the_proof,
+	the_proof_ends_where_the_interval_does, names_are_found, notices_are_kept_by_place)
