@@ -87,13 +87,14 @@ static bool cut_both(struct cut *cut, struct demangle_component *c, unsigned dep
 		cut_tree(cut, &c->u.s_binary.right, depth);
 }
 
-/* False where the tree is larger or deeper than good ones are. */
+/* False where the tree is larger or deeper than good ones are, or something is
+ * missing: there may be references to qualifiers of nothing, and the printer does not expect that these are cut. */
 static bool cut_tree(struct cut *cut, struct demangle_component **at, unsigned depth)
 {
 	struct demangle_component *c = *at;
 
 	if (!c)
-		return true;
+		return false;
 	if (++cut->visits > VISITS_MAX || depth > DEPTH_MAX)
 		return false;
 	if (c->type == DEMANGLE_COMPONENT_TYPED_NAME || is_qualifier_of_function(c->type) ||

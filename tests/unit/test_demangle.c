@@ -184,6 +184,8 @@ START_TEST(hostile_names_are_refused_quickly)
 		repeated("_Z", "Z", 4000, "1fvE1gv"),
 		repeated("_RINvC1a1f", "T", 4000, "E"),
 		repeated("_RNvC1a", "INvC1a1fTBb_Bb_E", 200, ""),
+		/* A reference to qualifiers of nothing, which are cut. */
+		repeated("_ZNT_IEcvRRRRRRVRRKKFKKKKKRT_OEEv", "", 0, ""),
 		/* Too long. */
 		repeated("_Z1f", "i", DEMANGLE_INPUT_MAX, ""),
 	};
