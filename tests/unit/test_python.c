@@ -287,7 +287,7 @@ END_TEST
 /* All that is known of a process is what it has mapped. */
 static void tell_mappings(struct interp *in, const struct process_id *id)
 {
-	uint32_t next_module = 1;
+	static uint32_t next_module = 1; /* a module's id is never used again */
 	struct dso_cache dsos;
 	struct process_maps maps = {0};
 	char path[64];
