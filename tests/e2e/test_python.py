@@ -220,7 +220,7 @@ def test_python_embedded(run, engine):
                              "--python-worker-override", f"{PROGRAMS}/busy.py"], "uwsgi")
     stacks = steady(received, "uwsgi")
     check_roots_and_patterns(stacks, r"main;.*uwsgi_.*;busy\.py <module>;busy\.py main;",
-                             r"start_thread;.*_bootstrap;.*busy\.py without_gil;.*deflate")
+                             r"(start_thread|clone3?);.*_bootstrap;.*busy\.py without_gil;.*deflate")
 
 
 def stands_on_its_stack(frames, owner):
