@@ -9,13 +9,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define FETCH_NS (100 * NSEC_PER_MSEC)
+/* How long stacks wait: names are read while processes live, and again less often where all are known. */
+#define FETCH_MIN_NS (100 * NSEC_PER_MSEC)
+#define FETCH_MAX_NS (800 * NSEC_PER_MSEC)
 
 static void on_describe(void *ctx, const struct process_id *id,
 	const struct interp_process *process)
 {
 	struct languages *l = ctx;
 
+	if (process)
+		l->fetch_pause_ns = FETCH_MIN_NS;
 	/* Where there is no room, native frames are what remains. */
 	if (l->profiler)
 		profiler_set_interp(l->profiler, id, process);
@@ -48,10 +52,22 @@ static void keep_turning(struct languages *l)
 {
 	int64_t wait = interp_poll(l->interp), now = clock_monotonic_ns();
 
-	if (interp_stats(l->interp)->processes && (!wait || wait > FETCH_NS))
-		wait = FETCH_NS;
+	if (interp_stats(l->interp)->processes && (!wait || wait > l->fetch_pause_ns))
+		wait = l->fetch_pause_ns;
 	if (wait && (!loop_timer_running(&l->timer) || l->timer.due_ns > now + wait))
 		loop_timer_start(&l->timer, wait);
+}
+
+static void fetch(struct languages *l, int64_t now)
+{
+	uint64_t before = interp_stats(l->interp)->read;
+
+	l->fetched_ns = now;
+	profiler_fetch(l->profiler);
+	if (interp_stats(l->interp)->read != before)
+		l->fetch_pause_ns = FETCH_MIN_NS;
+	else
+		l->fetch_pause_ns = MIN(2 * l->fetch_pause_ns, FETCH_MAX_NS);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -60,10 +76,8 @@ static void on_timer(struct loop_timer *timer)
 	int64_t now = clock_monotonic_ns();
 
 	if (l->profiler && interp_stats(l->interp)->processes &&
-		now - l->fetched_ns >= FETCH_NS / 2) {
-		l->fetched_ns = now;
-		profiler_fetch(l->profiler);
-	}
+		now - l->fetched_ns >= l->fetch_pause_ns / 2)
+		fetch(l, now);
 	keep_turning(l);
 }
 
@@ -78,7 +92,7 @@ int languages_init(struct languages *l, struct loop *loop, const struct ebpf_opt
 		.internal_frames = options->python_internal_frames,
 	};
 
-	*l = (struct languages){0};
+	*l = (struct languages){.fetch_pause_ns = FETCH_MIN_NS};
 	loop_timer_init(loop, &l->timer, on_timer);
 	if (!options->python_enabled)
 		return 0;

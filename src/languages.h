@@ -19,6 +19,7 @@ struct languages {
 	struct profiler *profiler; /* not owned */
 	struct loop_timer timer;
 	int64_t fetched_ns; /* when the stacks were fetched last */
+	int64_t fetch_pause_ns; /* until the next time */
 };
 
 /* 0, also where none is enabled, or -errno. */

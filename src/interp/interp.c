@@ -10,7 +10,7 @@
  * Processes without a runtime are not kept. That their files hold none is known by the symbolizer's numbers of
  * these files, so that mappings read anew each round cost some look-ups.
  */
-#include "interp/interp.h"
+#include "interp/interp_inside.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,54 +21,12 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/list.h"
-#include "interp/binaries.h"
-#include "interp/name_cache.h"
-#include "proc/process_dir.h"
 
-#define THREADS_MAX      4096 /* told at a time */
 #define THREADS_PAUSE_NS (20 * NSEC_PER_MSEC) /* between two looks at a process's threads */
 #define LOOK_FIRST_NS    (2 * NSEC_PER_MSEC) /* an interpreter begins within some ms ... */
 #define LOOK_LAST_NS     (50 * NSEC_PER_MSEC) /* ... or much later: the pauses grow */
 #define TRIES            100 /* some five seconds; then once a round */
 #define ROUNDS_UNASKED   4 /* after which it is worth looking whether a process is still there */
-#define UNNAMED          "[python]"
-
-struct interp_process_entry {
-	struct hashmap_entry entry;
-	struct list_node node; /* least recently used first */
-	struct process_id id;
-	uint32_t number; /* in the name cache */
-	const struct runtime *runtime; /* NULL: none yet */
-	void *attached; /* NULL: not ready */
-	struct interp_description description;
-	bool unsupported;
-	unsigned tries; /* left */
-	int64_t look_ns, pause_ns; /* when the next one is due; after the last one */
-	struct process_memory memory;
-	int64_t threads_ns; /* when they were read last */
-	uint64_t used_round;
-};
-
-struct interp {
-	struct interp_stats stats;
-	struct proc_root proc;
-	size_t max_processes;
-	bool full_paths, internal_frames;
-	const struct interp_ops *ops;
-	void *ctx;
-	struct hashmap processes;
-	struct list_node by_use;
-	uint32_t next_number;
-	uint64_t round;
-	int64_t look_ns; /* when the next process is to be looked at again; 0: none is */
-	struct binaries binaries;
-	struct name_cache names;
-	struct interp_name name; /* the last one read */
-	struct strbuf text;
-	struct module modules[INTERP_KINDS]; /* what the frames lie in */
-	struct interp_thread threads[THREADS_MAX];
-};
 
 static bool process_is(const struct hashmap_entry *e, const void *key)
 {
@@ -133,11 +91,12 @@ void interp_free(struct interp *in)
 	strbuf_release(&in->name.function);
 	strbuf_release(&in->name.file);
 	strbuf_release(&in->text);
+	interp_free_frames(in);
 	proc_root_release(&in->proc);
 	free(in);
 }
 
-static struct interp_process_entry *find(const struct interp *in, const struct process_id *id)
+struct interp_process_entry *interp_find(const struct interp *in, const struct process_id *id)
 {
 	struct hashmap_entry *e = hashmap_get(&in->processes, process_id_hash(id), id);
 
@@ -269,7 +228,7 @@ static bool look_at(struct interp *in, const struct process_id *id, struct inter
 
 void interp_process_seen(struct interp *in, const struct process_id *id)
 {
-	if (!find(in, id))
+	if (!interp_find(in, id))
 		look_at(in, id, NULL);
 }
 
@@ -278,7 +237,7 @@ void interp_process_mapped(struct interp *in, const struct process_id *id,
 {
 	bool news = false;
 
-	if (find(in, id))
+	if (interp_find(in, id))
 		return;
 	for (size_t i = 0; i < maps->count && !news; i++)
 		news = maps->list[i].dso && maps->list[i].kind == MAPPING_FILE &&
@@ -292,7 +251,7 @@ void interp_process_mapped(struct interp *in, const struct process_id *id,
 
 void interp_threads_missing(struct interp *in, const struct process_id *id)
 {
-	struct interp_process_entry *p = find(in, id);
+	struct interp_process_entry *p = interp_find(in, id);
 
 	if (p && p->attached && clock_monotonic_ns() - p->threads_ns >= THREADS_PAUSE_NS)
 		tell_threads(in, p);
@@ -322,175 +281,6 @@ int64_t interp_poll(struct interp *in)
 	if (in->look_ns && in->look_ns <= now)
 		look_at_due(in, now);
 	return in->look_ns ? MAX(in->look_ns - now, INT64_C(1)) : 0;
-}
-
-/* "app.py work", as the replaced agents wrote it. */
-static const char *shown(struct interp *in)
-{
-	const char *file = in->name.file.buf, *slash = strrchr(file, '/');
-
-	if (slash && slash[1] && !in->full_paths)
-		file = slash + 1;
-	strbuf_reset(&in->text);
-	if (*file)
-		strbuf_addf(&in->text, "%s ", file);
-	strbuf_add_str(&in->text, in->name.function.buf);
-	return in->text.buf;
-}
-
-/* Reads the name now; NULL where there is no room for more. */
-static struct named_code *read_name(struct interp *in, const struct interp_process_entry *p,
-	const struct interp_frame *record, struct named_code *known)
-{
-	if (!known && in->names.bytes > 2 * in->names.max_bytes)
-		return NULL;
-	int r = p->runtime->name(p->attached, &p->memory.memory, record, &in->name);
-
-	if (!known) {
-		known = name_cache_add(&in->names, p->number, record, r == 0 ? shown(in) : NULL,
-			r == 0 ? &in->name : NULL);
-		known->hidden = r == -ENOENT;
-	}
-	if (r == 0)
-		name_cache_add_line(&in->names, known, record->at, in->name.line);
-	return known;
-}
-
-static struct frame pseudo_frame(const struct interp *in, const char *name)
-{
-	return (struct frame){
-		.module = &in->modules[INTERP_PYTHON],
-		.function = name,
-		.origin = NAME_PSEUDO,
-		.missing = MISSING_MAPS,
-	};
-}
-
-bool interp_name(struct interp *in, const struct process_id *id, const struct interp_frame *record,
-	struct frame *ret)
-{
-	struct interp_process_entry *p = find(in, id);
-	struct named_code *code = NULL;
-	uint32_t line = 0;
-
-	*ret = pseudo_frame(in, UNNAMED);
-	if (p && p->attached) {
-		p->used_round = in->round;
-		list_remove(&p->node);
-		list_append(&in->by_use, &p->node);
-		code = name_cache_find(&in->names, p->number, record);
-		if (!code || (code->function && !name_cache_line(code, record->at, &line)))
-			code = read_name(in, p, record, code);
-	}
-	if (!code || !code->function) {
-		in->stats.gone += !code || !code->hidden;
-		return !code || !code->hidden;
-	}
-	if (!name_cache_line(code, record->at, &line))
-		line = code->first_line; /* the process is gone by now */
-	in->stats.named++;
-	ret->function = code->function;
-	ret->file = code->file;
-	ret->line = line;
-	ret->first_line = code->first_line;
-	ret->address = record->code + record->at;
-	ret->origin = NAME_INTERPRETER;
-	ret->missing = MISSING_NOT;
-	return true;
-}
-
-void interp_note(struct interp *in, const struct process_id *id, const struct interp_frame *records,
-	size_t count)
-{
-	struct frame frame;
-
-	for (size_t i = 0; i < count; i++) {
-		struct interp_frame record = records[i];
-
-		record.code &= ~INTERP_LAST;
-		interp_name(in, id, &record, &frame);
-	}
-}
-
-/* For each native frame, some twenty times: nearly all differ in their first letters. */
-static bool begins_with(const char *s, const char *prefix)
-{
-	while (*prefix && *s == *prefix) {
-		s++;
-		prefix++;
-	}
-	return !*prefix;
-}
-
-static bool begins_with_one_of(const char *s, const char *const *prefixes)
-{
-	for (; *prefixes; prefixes++)
-		if (begins_with(s, *prefixes))
-			return true;
-	return false;
-}
-
-/* Without ranges, where the process is not known: then its native frames are all there is. */
-static size_t plan_stack(const struct interp *in, const struct process_id *id,
-	struct stitch_stack stack, const struct frame *native, struct stitched *ret)
-{
-	static const struct interp_ranges none;
-	const struct interp_process_entry *p = find(in, id);
-	bool *switches cleanup_free = xcalloc(stack.ip_count + 1, sizeof(*switches));
-
-	for (size_t i = 0; p && p->runtime && i < stack.ip_count; i++)
-		switches[i] = native[i].module->kind == MODULE_FILE &&
-			begins_with_one_of(native[i].module->name, p->runtime->switching_modules);
-	stack.switches = switches;
-	return stitch(&stack, p ? &p->description.ranges : &none, in->internal_frames, ret);
-}
-
-/* Of the native frames that the language's have called, those that only lead on to the next. */
-static size_t hide_internal(const struct interp *in, const struct process_id *id,
-	struct frame *frames, size_t count)
-{
-	const struct interp_process_entry *p = find(in, id);
-	size_t outermost = count, kept = 0;
-
-	while (outermost && frames[outermost - 1].module->kind != MODULE_INTERPRETED)
-		outermost--;
-	if (in->internal_frames || !p || !p->runtime)
-		return count;
-	for (size_t i = 0; i < count; i++)
-		if (i >= outermost || frames[i].module->kind != MODULE_FILE ||
-			!frames[i].function ||
-			!begins_with_one_of(frames[i].function, p->runtime->internal_prefixes))
-			frames[kept++] = frames[i];
-	return kept;
-}
-
-size_t interp_stack(struct interp *in, const struct process_id *id,
-	const struct stitch_stack *stack, struct frame *frames)
-{
-	size_t count = stack->ip_count, room = count + stack->record_count, out = 0;
-
-	if (!stack->record_count)
-		return count;
-	struct stitched *plan cleanup_free = xcalloc(room, sizeof(*plan));
-	struct frame *native cleanup_free = xcalloc(count + 1, sizeof(*native));
-
-	if (count)
-		memcpy(native, frames, count * sizeof(*native));
-	count = plan_stack(in, id, *stack, native, plan);
-	for (size_t i = 0; i < count; i++) {
-		if (!plan[i].language) {
-			frames[out++] = native[plan[i].index];
-			continue;
-		}
-		struct interp_frame record = stack->records[plan[i].index];
-
-		record.code &= ~INTERP_LAST;
-		out += interp_name(in, id, &record, &frames[out]);
-		if (plan[i].index == stack->record_count - 1 &&
-			!(stack->records[plan[i].index].code & INTERP_LAST))
-			frames[out++] = pseudo_frame(in, "[truncated]");
-	}
-	return hide_internal(in, id, frames, out);
 }
 
 bool interp_about(const struct interp *in, uint32_t pid, struct interp_about *ret)
@@ -539,6 +329,7 @@ void interp_end_round(struct interp *in)
 		if (is_gone(in, p))
 			forget(in, p);
 	}
+	interp_forget_frames(in);
 	name_cache_end_round(&in->names);
 	binaries_end_round(&in->binaries);
 	in->stats.bytes = in->names.bytes;

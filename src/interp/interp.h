@@ -50,6 +50,7 @@ struct interp_stats {
 	size_t processes; /* that are walked */
 	size_t bytes; /* of names */
 	uint64_t unsupported; /* processes with a runtime of an unknown version */
+	uint64_t read; /* code objects that were not known before */
 	uint64_t named; /* answers of interp_name() with a name */
 	uint64_t
 		gone; /* ... where the process or the code object was gone by then, or unreadable */

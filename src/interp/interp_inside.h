@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What struct interp consists of; shared by interp.c and interp_frames.c. */
+#ifndef INTERP_INTERP_INSIDE_H
+#define INTERP_INTERP_INSIDE_H
+
+#include "base/list.h"
+#include "interp/binaries.h"
+#include "interp/interp.h"
+#include "interp/name_cache.h"
+#include "proc/process_dir.h"
+
+#define THREADS_MAX      4096 /* told at a time */
+#define RECENT_FRAMES    512 /* powers of two */
+#define RECENT_FUNCTIONS 256
+
+struct interp_process_entry {
+	struct hashmap_entry entry;
+	struct list_node node; /* least recently used first */
+	struct process_id id;
+	uint32_t number; /* in the name cache */
+	const struct runtime *runtime; /* NULL: none yet */
+	void *attached; /* NULL: not ready */
+	struct interp_description description;
+	bool unsupported;
+	unsigned tries; /* left */
+	int64_t look_ns, pause_ns; /* when the next one is due; after the last one */
+	struct process_memory memory;
+	int64_t threads_ns; /* when they were read last */
+	uint64_t used_round;
+};
+
+/* An answer of interp_name() in this round: most stacks are made of few frames. */
+struct recent_frame {
+	struct process_id id;
+	struct interp_frame record;
+	struct frame frame; /* without a module: an empty place */
+	bool shown;
+};
+
+/* Whether a native function is one of a runtime's own, asked for in this round. */
+struct recent_function {
+	const char *function; /* its address is compared; NULL: an empty place */
+	const struct runtime *runtime;
+	bool internal;
+};
+
+/* What interp_stack() works with. */
+struct stack_room {
+	struct frame *native;
+	struct stitched *plan;
+	bool *switches;
+	size_t capacity; /* of each */
+};
+
+struct interp {
+	struct interp_stats stats;
+	struct proc_root proc;
+	size_t max_processes;
+	bool full_paths, internal_frames;
+	const struct interp_ops *ops;
+	void *ctx;
+	struct hashmap processes;
+	struct list_node by_use;
+	uint32_t next_number;
+	uint64_t round;
+	int64_t look_ns; /* when the next process is to be looked at again; 0: none is */
+	struct binaries binaries;
+	struct name_cache names;
+	struct interp_name name; /* the last one read */
+	struct strbuf text;
+	struct module modules[INTERP_KINDS]; /* what the frames lie in */
+	struct interp_thread threads[THREADS_MAX];
+	struct recent_frame recent[RECENT_FRAMES];
+	struct recent_function functions[RECENT_FUNCTIONS];
+	struct stack_room room;
+};
+
+struct interp_process_entry *interp_find(const struct interp *in, const struct process_id *id);
+
+/* interp_frames.c: at the end of a round, what its answers point to may go; at the end of all. */
+void interp_forget_frames(struct interp *in);
+void interp_free_frames(struct interp *in);
+
+#endif
