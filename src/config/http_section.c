@@ -375,7 +375,7 @@ static void check_proxy(struct config_reader *r, const struct node *map, void *o
 			"with `proxy_from_environment` the variable NO_PROXY counts; remove this");
 	else if (no_proxy && !url)
 		reader_problem(r, no_proxy, "`no_proxy` has no use without `proxy_url`");
-	if (url && o->url && url_check(o->url, schemes, &err) < 0)
+	if (url && o->url && url_check_proxy(o->url, schemes, &err) < 0)
 		reader_problem(r, url, "`proxy_url`: %s", err.message);
 }
 
@@ -390,7 +390,8 @@ static const struct config_key proxy_keys[] = {
 	{.name = "proxy_url",
 		.type = KEY_STRING,
 		.offset = AT_PROXY(url),
-		.help = "The proxy to go through."},
+		.help = "The proxy to go through; with `user:password@` before its host where it asks "
+			"for them (`%40` for an @ in them). They are never shown."},
 	{.name = "no_proxy",
 		.type = KEY_STRING,
 		.offset = AT_PROXY(no_proxy),

@@ -54,9 +54,6 @@ static int check_authority(const char *s, size_t len, struct error *err)
 {
 	size_t host;
 
-	if (memchr(s, '@', len))
-		return error_set(err, -EINVAL,
-			"a user or password in a URL shows up in logs; write basic_auth instead");
 	if (len && *s == '[') {
 		host = strspn(s + 1, "0123456789abcdefABCDEF:.%") + 1;
 		if (host == 1 || host >= len || s[host] != ']')
@@ -74,7 +71,22 @@ static int check_authority(const char *s, size_t len, struct error *err)
 	return 0;
 }
 
-int url_check(const char *url, const char *const *schemes, struct error *err)
+/* Skips user[:password]@ at *s, of *len. */
+static int skip_user(const char **s, size_t *len, struct error *err)
+{
+	const char *at = memchr(*s, '@', *len);
+
+	if (!at)
+		return 0;
+	*len -= (size_t)(at + 1 - *s);
+	*s = at + 1;
+	return memchr(*s, '@', *len)
+		? error_set(err, -EINVAL,
+			  "only one @ can be there; write %%40 for that of a password")
+		: 0;
+}
+
+static int check(const char *url, const char *const *schemes, bool with_user, struct error *err)
 {
 	const char *rest = after_scheme(url, schemes);
 
@@ -86,5 +98,23 @@ int url_check(const char *url, const char *const *schemes, struct error *err)
 				"a URL has no blanks and only ASCII; write others as %%XX");
 	if (strpbrk(rest, "?#"))
 		return error_set(err, -EINVAL, "a base URL has no query (?) and no fragment (#)");
-	return check_authority(rest, strcspn(rest, "/"), err);
+	size_t len = strcspn(rest, "/");
+	int r = 0;
+
+	if (with_user)
+		r = skip_user(&rest, &len, err);
+	else if (memchr(rest, '@', len))
+		r = error_set(err, -EINVAL,
+			"a user or password in a URL shows up in logs; write basic_auth instead");
+	return r < 0 ? r : check_authority(rest, len, err);
+}
+
+int url_check(const char *url, const char *const *schemes, struct error *err)
+{
+	return check(url, schemes, false, err);
+}
+
+int url_check_proxy(const char *url, const char *const *schemes, struct error *err)
+{
+	return check(url, schemes, true, err);
 }

@@ -11,5 +11,7 @@
  * with what is wrong; the message shows no part of the URL, which may hold a password.
  */
 int url_check(const char *url, const char *const *schemes, struct error *err) MUST_CHECK;
+/* The same with user:password@ allowed before the host, in which other characters than letters may be written as %XX. */
+int url_check_proxy(const char *url, const char *const *schemes, struct error *err) MUST_CHECK;
 
 #endif

@@ -141,6 +141,8 @@ static const char *advice(long status)
 	case 404:
 	case 405:
 		return "; is the endpoint's url that of a Pyroscope server?";
+	case 407:
+		return "; the proxy does not take the user and password in proxy_url";
 	case 413:
 		return "; the server, or a proxy before it, does not take requests of this size";
 	default:

@@ -98,6 +98,26 @@ def a_proxy_sees_nothing_of_https(directory):
         return f"{len(proxy.seen)} tunnels"
 
 
+def a_proxy_wants_a_password(directory):
+    """For http:// and in CONNECT; the server sees nothing of it, and neither does the log."""
+    cert, key = make_certificate(directory, "server")
+    for tls in (None, tls_context(cert, key)):
+        with Receiver(tls=tls) as server, peers.Proxy(server, user="agent:p@ss:word") as proxy:
+            url = proxy.url.replace("://", "://agent:p%40ss%3Aword@")
+            path = feed.config(server.url, directory, False, endpoint=(
+                f"      proxy_url: {url}\n      tls_config: {{ca_file: {cert}}}\n"))
+            all_delivered(server, path, intervals=1)
+            equal(bool(proxy.seen), True, "through the proxy")
+    with Receiver() as server, peers.Proxy(server, user="agent:another") as proxy:
+        url = proxy.url.replace("://", "://agent:hunter2@")
+        path = feed.config(server.url, directory, False, endpoint=f"      proxy_url: {url}\n")
+        outcome, err = feed.run(path, targets=2, intervals=1, interval_ms=200, settle_ms=1000, drain_ms=500)
+        equal(outcome.dropped_rejected[feed.VALUE], outcome.sampled, "rejected is sampled")
+        if "proxy_url" not in err or "hunter2" in err:
+            raise AssertionError(err)
+    return "http:// and https://, and refused"
+
+
 def proxies_that_are_left_out(directory):
     cases = [  # keys, environment, whether the proxy is used
         ("      no_proxy: 127.0.0.1\n      proxy_url: {}\n", {}, False),
@@ -160,4 +180,4 @@ def an_old_tls_is_not_spoken(directory):
 
 
 TESTS = (http2, at_most_16_connections, a_proxy_leads_to_the_server, a_proxy_sees_nothing_of_https,
-         proxies_that_are_left_out, client_certificates_rotate, an_old_tls_is_not_spoken)
+         a_proxy_wants_a_password, proxies_that_are_left_out, client_certificates_rotate, an_old_tls_is_not_spoken)

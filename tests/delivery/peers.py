@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who else stands between an agent and its server: those who give tokens, proxies."""
 
+import base64
 import http.client
 import http.server
 import json
@@ -74,10 +75,23 @@ class ProxyHandler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def is_allowed(self):
+        """Else it has been told so."""
+        wanted = self.server.peer.authorization
+        if wanted in (None, self.headers["Proxy-Authorization"]):
+            return True
+        self.send_response(407)
+        self.send_header("Proxy-Authenticate", "Basic realm=proxy")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return False
+
     def do_POST(self):
         """http://: the request as a whole."""
         peer = self.server.peer
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.is_allowed():
+            return
         peer.note(self.path, dict(self.headers))
         onward = http.client.HTTPConnection("127.0.0.1", peer.port)
         onward.request("POST", urllib.parse.urlsplit(self.path).path, body, dict(self.headers))
@@ -93,6 +107,8 @@ class ProxyHandler(http.server.BaseHTTPRequestHandler):
     def do_CONNECT(self):
         """https://: bytes."""
         peer = self.server.peer
+        if not self.is_allowed():
+            return
         peer.note(self.path, dict(self.headers))
         self.close_connection = True
         with socket.create_connection(("127.0.0.1", peer.port)) as onward:
@@ -110,8 +126,9 @@ class ProxyHandler(http.server.BaseHTTPRequestHandler):
 class Proxy(Peer):
     """Leads to one server, whatever it is asked for."""
 
-    def __init__(self, server):
+    def __init__(self, server, user=None):
         super().__init__(ProxyHandler)
+        self.authorization = user and "Basic " + base64.b64encode(user.encode()).decode()
         self.port = urllib.parse.urlsplit(server.url).port
         self.seen = []  # (target, headers)
 

@@ -407,8 +407,33 @@ START_TEST(urls_are_checked_without_being_shown)
 }
 END_TEST
 
+START_TEST(a_proxy_may_have_a_user)
+{
+	static const char *const schemes[] = {"http", NULL};
+	static const char *const good[] = {"http://h:1", "http://u@h",
+		"http://u:p%40ss@[::1]:3128/"};
+	static const struct {
+		const char *url, *problem;
+	} bad[] = {
+		{"http://u:p@ss@h", "only one @ can be there; write %40 for that of a password"},
+		{"http://u:p@", "the host name is missing"},
+		{"http://u:p@h:x", "the port must be a number from 1 to 65535"},
+		{"ftp://u:p@h", "a URL starts with http://"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		ck_assert_msg(url_check_proxy(good[i], schemes, NULL) == 0, "%s", good[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct error err = {0};
+
+		ck_assert_int_eq(url_check_proxy(bad[i].url, schemes, &err), -EINVAL);
+		ck_assert_str_eq(err.message, bad[i].problem);
+	}
+}
+END_TEST
+
 UNIT_MAIN("config_parts", yaml_becomes_a_tree, what_is_no_plain_yaml_is_refused_where_it_stands,
 	the_size_of_a_tree_is_bounded, aliases_cannot_multiply, a_value_finds_its_way_by_key,
 	variables_are_expanded_once, a_variable_that_is_not_set_is_an_error,
 	an_expanded_value_is_bounded, distances_count_slips_of_the_finger,
-	urls_are_checked_without_being_shown)
+	urls_are_checked_without_being_shown, a_proxy_may_have_a_user)
