@@ -19,7 +19,8 @@ static long resident_file_kib(void)
 	long kib, sum = 0;
 
 	while (fgets(line, sizeof(line), status))
-		if (sscanf(line, "RssFile: %ld", &kib) == 1 || sscanf(line, "RssShmem: %ld", &kib) == 1)
+		if (sscanf(line, "RssFile: %ld", &kib) == 1 ||
+			sscanf(line, "RssShmem: %ld", &kib) == 1)
 			sum += kib;
 	fclose(status);
 	return sum;
