@@ -112,6 +112,7 @@ struct delivery *endpoint_take(struct endpoint *e)
 	struct delivery *d = delivery_new(parcel, e);
 	struct write_count count = parcel_count(parcel);
 
+	parcel_release(parcel);
 	d->ticket = ticket;
 	d->attempts = profile.attempts;
 	write_count_sub(&e->spool_net, &count);

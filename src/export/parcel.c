@@ -16,6 +16,7 @@ struct parcel *parcel_new(struct parcel_store *store, struct strbuf *request)
 	struct parcel *parcel = xcalloc(1, sizeof(*parcel));
 
 	parcel->store = store;
+	parcel->held = true;
 	parcel->len = request->len;
 	parcel->request = strbuf_detach(request);
 	list_init(&parcel->deliveries);
@@ -29,14 +30,20 @@ struct write_count parcel_count(const struct parcel *parcel)
 	return (struct write_count){.profiles = 1, .bytes = parcel->len, .value = parcel->value};
 }
 
-void parcel_release(struct parcel *parcel)
+static void free_unused(struct parcel *parcel)
 {
-	if (!list_empty(&parcel->deliveries))
+	if (parcel->held || !list_empty(&parcel->deliveries))
 		return;
 	parcel->store->bytes -= parcel->len;
 	list_remove(&parcel->node);
 	free(parcel->request);
 	free(parcel);
+}
+
+void parcel_release(struct parcel *parcel)
+{
+	parcel->held = false;
+	free_unused(parcel);
 }
 
 struct delivery *delivery_new(struct parcel *parcel, struct endpoint *endpoint)
@@ -54,6 +61,6 @@ void delivery_free(struct delivery *d)
 {
 	list_remove(&d->of_parcel);
 	list_remove(&d->of_endpoint);
-	parcel_release(d->parcel);
+	free_unused(d->parcel);
 	free(d);
 }

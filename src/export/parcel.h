@@ -6,6 +6,7 @@
 #ifndef EXPORT_PARCEL_H
 #define EXPORT_PARCEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct parcel {
 	struct parcel_store *store;
 	struct list_node node;
 	struct list_node deliveries;
+	bool held; /* by whom has made it: its deliveries may all end while others are still added */
 	char *request;
 	size_t len;
 	int64_t time_ns; /* of its interval; 0: unknown */
@@ -45,10 +47,10 @@ struct delivery {
 
 void parcel_store_init(struct parcel_store *store);
 
-/* Takes over the contents of *request; time and value are still to be set. Freed with its last delivery, or by parcel_release(). */
+/* Takes over the contents of *request; time and value are still to be set. It stays at least until parcel_release(). */
 struct parcel *parcel_new(struct parcel_store *store, struct strbuf *request);
 struct write_count parcel_count(const struct parcel *parcel);
-/* Frees it where it has no deliveries. */
+/* After all its deliveries are made: from now on it goes with the last of them, at once where there is none. */
 void parcel_release(struct parcel *parcel);
 struct delivery *delivery_new(struct parcel *parcel, struct endpoint *endpoint);
 void delivery_free(struct delivery *d);

@@ -265,6 +265,7 @@ static void add_parcel(struct writer *w, const struct labels *wire,
 	parcel->value = profile->value;
 	for (size_t i = 0; i < w->endpoint_count; i++)
 		endpoint_add(w->endpoints[i], parcel);
+	parcel_release(parcel);
 	keep_to_budget(w);
 }
 
