@@ -18,22 +18,36 @@
 
 #define DESCRIPTORS 8192
 
-static bool records_pid(const struct target *t, uint32_t *ret_pid)
+static void update_pids(struct pipeline *p)
 {
-	*ret_pid = target_selector_of(&t->labels).pid;
-	return !t->gone && t->verdict == TARGET_PROFILED;
+	size_t refused = p->pids.refused;
+	struct error err = {0};
+
+	if (!p->profiler)
+		return;
+	int r = pid_targets_update(&p->pids, discover_targets(p->discover), profiler_set_pid,
+		p->profiler);
+
+	if (r == 0 || p->pids.refused == refused)
+		return;
+	error_set_errno(&err, r, "%zu processes are more than can be targets, and are not profiled",
+		p->pids.refused);
+	p->ops->notice(p->ctx, "targets", &err);
+}
+
+static void on_pid_timer(struct loop_timer *timer)
+{
+	update_pids(container_of(timer, struct pipeline, pid_timer));
 }
 
 static void on_target(void *ctx, const struct target *t, bool news)
 {
 	struct pipeline *p = ctx;
 	struct target_selector s = target_selector_of(&t->labels);
-	uint32_t pid;
-	bool record = records_pid(t, &pid);
 
-	if (pid)
-		profiler_set_pid(p->profiler, pid, record);
-	else if (s.container_id)
+	if (pid_targets_concern(&p->pids, t))
+		loop_timer_start(&p->pid_timer, 0);
+	if (s.container_id)
 		attribution_changed(&p->attribution, s.container_id);
 	p->ops->target(p->ctx, t, news);
 }
@@ -140,30 +154,36 @@ static const struct symbolizer_ops symbolizer_ops = {
 	.forgotten = on_forgotten,
 };
 
-static int new_profiler(struct pipeline *p, struct error *err)
+static int make_profiler(struct pipeline *p, const struct ebpf_options *ebpf, struct profiler **ret,
+	struct error *err)
 {
 	struct profiler_options options = {
-		.sample_rate = p->ebpf.sample_rate,
-		.user_stacks = p->ebpf.collect_user_profile,
-		.kernel_stacks = p->ebpf.collect_kernel_profile,
-		.self_pid = p->ebpf.profile_self ? 0 : (uint32_t)getpid(),
+		.sample_rate = ebpf->sample_rate,
+		.user_stacks = ebpf->collect_user_profile,
+		.kernel_stacks = ebpf->collect_kernel_profile,
+		.self_pid = ebpf->profile_self ? 0 : (uint32_t)getpid(),
 		.dsos = symbolizer_dsos(p->symbolizer),
-		.unwind_max_bytes = p->ebpf.unwind_max_bytes,
-		.max_processes = p->ebpf.max_processes,
+		.unwind_max_bytes = ebpf->unwind_max_bytes,
+		.max_processes = ebpf->max_processes,
 		.proc = "/proc",
 		.sys = "/sys",
 	};
-	int r = profiler_new(p->loop, &options, &profiler_ops, p, &p->profiler, err);
 
-	if (r < 0)
-		return r;
+	return profiler_new(p->loop, &options, &profiler_ops, p, ret, err);
+}
+
+/* In place of the one before, which is freed. */
+static void use_profiler(struct pipeline *p, struct profiler *profiler)
+{
+	profiler_free(p->profiler);
+	p->profiler = profiler;
 	attribution_release(&p->attribution);
-	languages_use(&p->languages, p->profiler);
+	languages_use(&p->languages, profiler);
 	attribution_init(&p->attribution, discover_targets(p->discover));
-	p->attribution.profiler = p->profiler;
-	p->collect.profiler = p->profiler;
+	p->attribution.profiler = profiler;
+	p->collect.profiler = profiler;
 	p->collect.sample_rate = p->ebpf.sample_rate;
-	return 0;
+	pid_targets_reset(&p->pids);
 }
 
 /* Without them short lives have no names, which is no reason not to profile. */
@@ -202,9 +222,12 @@ int pipeline_init(struct pipeline *p, struct loop *loop, const struct ebpf_optio
 		.max_processes = ebpf->max_processes,
 	};
 
+	struct profiler *profiler = NULL;
+
 	allow_descriptors();
 	*p = (struct pipeline){.loop = loop, .ebpf = *ebpf, .ops = ops, .ctx = ctx};
 	attribution_init(&p->attribution, NULL);
+	loop_timer_init(loop, &p->pid_timer, on_pid_timer);
 	collect_init(&p->collect);
 	int r = http_new(loop, &p->http, err);
 
@@ -219,7 +242,9 @@ int pipeline_init(struct pipeline *p, struct loop *loop, const struct ebpf_optio
 	if (r == 0)
 		r = languages_init(&p->languages, loop, ebpf, err);
 	if (r == 0)
-		r = new_profiler(p, err);
+		r = make_profiler(p, ebpf, &profiler, err);
+	if (r == 0)
+		use_profiler(p, profiler);
 	p->collect.attribution = &p->attribution;
 	p->collect.symbolizer = p->symbolizer;
 	p->collect.interp = p->languages.interp;
@@ -233,6 +258,8 @@ void pipeline_release(struct pipeline *p)
 		return;
 	collect_release(&p->collect);
 	discover_free(p->discover);
+	loop_timer_stop(&p->pid_timer);
+	pid_targets_reset(&p->pids);
 	attribution_release(&p->attribution);
 	languages_release(&p->languages);
 	profiler_free(p->profiler);
@@ -255,47 +282,44 @@ static bool needs_new_profiler(const struct ebpf_options *a, const struct ebpf_o
 }
 
 /* The ticks between the last round and here, under the old settings, are given up: some ms. */
-static int replace_profiler(struct pipeline *p, struct error *err)
+static int replace_profiler(struct pipeline *p, struct profiler *profiler, struct error *err)
 {
 	languages_release(&p->languages);
-	profiler_free(p->profiler);
-	p->profiler = NULL;
-	p->attribution.profiler = NULL;
 	/* Anew as well: processes are told once to each profiler's owner. */
 	int r = languages_init(&p->languages, p->loop, &p->ebpf, err);
 
 	p->collect.interp = p->languages.interp;
-	if (r == 0)
-		r = new_profiler(p, err);
-	return r < 0 ? r : profiler_start(p->profiler, err);
+	use_profiler(p, profiler);
+	return r < 0 ? r : profiler_start(profiler, err);
 }
 
 /* Rules may have changed any verdict. */
 static void tell_profiler_again(struct pipeline *p)
 {
-	list_for_each(n, &discover_targets(p->discover)->targets) {
-		uint32_t pid;
-		bool record = records_pid(list_entry(n, struct target, in_table), &pid);
-
-		if (pid)
-			profiler_set_pid(p->profiler, pid, record);
-	}
+	update_pids(p);
 	attribution_changed(&p->attribution, NULL);
 }
 
 int pipeline_apply(struct pipeline *p, struct config *config, struct error *err)
 {
-	bool new_profile = needs_new_profiler(&p->ebpf, &config->ebpf);
-	int r = discover_apply(p->discover, config, err);
+	struct profiler *profiler = NULL;
+	int r = 0;
 
-	if (r < 0)
+	/* What can fail comes first, beside what is in force. */
+	if (needs_new_profiler(&p->ebpf, &config->ebpf))
+		r = make_profiler(p, &config->ebpf, &profiler, err);
+	if (r == 0)
+		r = discover_apply(p->discover, config, err);
+	if (r < 0) {
+		profiler_free(profiler);
 		return r;
+	}
 	p->ebpf = config->ebpf;
 	p->collect.comm = config->ebpf.comm;
 	symbolizer_set_demangle(p->symbolizer, config->ebpf.demangle);
 	symbolizer_set_lines(p->symbolizer, config->ebpf.symbols_lines);
-	if (new_profile)
-		r = replace_profiler(p, err);
+	if (profiler)
+		r = replace_profiler(p, profiler, err);
 	if (r == 0)
 		tell_profiler_again(p);
 	return r;
@@ -303,6 +327,7 @@ int pipeline_apply(struct pipeline *p, struct config *config, struct error *err)
 
 int pipeline_start(struct pipeline *p, struct error *err)
 {
+	update_pids(p);
 	follow_processes(p);
 	collect_start(&p->collect);
 	return profiler_start(p->profiler, err);

@@ -14,6 +14,7 @@
 #include "http/http.h"
 #include "languages.h"
 #include "loop/loop.h"
+#include "pid_targets.h"
 #include "profiler/process_events.h"
 #include "profiler/profiler.h"
 #include "symbols/symbolizer.h"
@@ -23,6 +24,8 @@ struct pipeline {
 	struct http *http;
 	struct discover *discover;
 	struct attribution attribution;
+	struct pid_targets pids;
+	struct loop_timer pid_timer; /* when the loop turns, for all that changed by then */
 	struct profiler *profiler;
 	struct symbolizer *symbolizer;
 	struct languages languages;

@@ -24,6 +24,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/macros.h"
 #include "profile.skel.h"
 #include "profiler/environment.h"
 #include "profiler/events.h"
@@ -54,6 +55,7 @@ struct profiler {
 	const struct profiler_ops *ops;
 	void *ctx;
 	uint32_t epoch;
+	bool round_failed; /* the last one */
 	uint32_t generation; /* of the verdicts */
 	size_t pid_count;
 	int64_t start_ns; /* of the interval */
@@ -312,6 +314,8 @@ static int match_counts(struct profiler *p, uint32_t epoch, uint64_t *ret_missin
 	int r = interval_take_counts(p->skel, epoch, &counts, &count);
 
 	*ret_missing = 0;
+	if (r < 0) /* what is left is not the next interval's */
+		(void)interval_take_counts(p->skel, epoch, &counts, &count);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (!stack_table_count(&p->tables[epoch], &counts[i].key, counts[i].ticks))
 			*ret_missing += counts[i].ticks;
@@ -374,6 +378,31 @@ static int settle(const struct tally *sum, const struct stack_table *table, uint
 	return 0;
 }
 
+/*
+ * What the rings hold of the interval. After an error nothing is waited for any more, but all is taken that is
+ * there.
+ */
+static int drain(struct profiler *p, int r)
+{
+	struct ring *const rings[] = {&p->events, &p->snapshots, &p->stacks};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rings); i++) {
+		if (r == 0)
+			r = ring_drain(rings[i]);
+		else
+			ring_consume(rings[i]);
+	}
+	return r;
+}
+
+/* What could not be drained then may be there by now; it would count in this epoch's next interval. */
+static void forget_late(struct profiler *p, uint32_t epoch)
+{
+	ring_consume(&p->snapshots);
+	ring_consume(&p->stacks);
+	stack_table_reset(&p->tables[epoch]);
+}
+
 int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct profiler_sample *),
 	void *ctx, struct profiler_tally *ret_tally, struct error *err)
 {
@@ -384,26 +413,26 @@ int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct
 	int r;
 
 	*ret_tally = (struct profiler_tally){0};
+	if (p->round_failed)
+		forget_late(p, !old);
 	p->epoch = !old;
 	p->start_ns = tally.end_ns;
 	next_interval(p);
 	r = interval_flip(p->skel, p->epoch);
 	unwinder_end_round(p->unwinder);
+	/* Whatever fails, the epoch must be empty when its next interval begins. */
+	r = drain(p, r);
+	int taken = match_counts(p, old, &missing);
+
+	interval_take_tally(&p->tally, old);
 	if (r == 0)
-		r = ring_drain(&p->events);
-	if (r == 0)
-		r = ring_drain(&p->snapshots);
-	if (r == 0)
-		r = ring_drain(&p->stacks);
-	if (r == 0)
-		r = match_counts(p, old, &missing);
-	if (r == 0)
-		interval_take_tally(&p->tally, old);
+		r = taken;
 	if (r == 0)
 		r = settle(&p->tally.sum, table, missing, &tally);
 	if (r == 0 && hand_over(table, on_sample, ctx) != tally.recorded)
 		r = -EIO;
 	stack_table_reset(table);
+	p->round_failed = r < 0;
 	if (r < 0)
 		return error_set_errno(err, r, "cannot read the interval's counts");
 	*ret_tally = tally;

@@ -68,10 +68,26 @@ void unwind_memory_changed(struct unwind_memory *m)
 	__atomic_store_n(&m->skel->bss->processes_generation, ++m->generation, __ATOMIC_SEQ_CST);
 }
 
+/* Whether the pid is by now another process's, or a later image's: samples of the former may still be named. */
+static bool is_superseded(int fd, const struct process_id *id)
+{
+	struct known_process now;
+
+	if (bpf_map_lookup_elem(fd, &id->pid, &now) < 0)
+		return false;
+	if (now.id.start_ns != id->start_ns)
+		return now.id.start_ns > id->start_ns;
+	return (int32_t)(now.id.exec_id - id->exec_id) > 0;
+}
+
 static int set_process(void *ctx, const struct process_id *id, uint32_t mappings, uint32_t count,
 	bool quiet)
 {
 	struct unwind_memory *m = ctx;
+	int fd = bpf_map__fd(m->skel->maps.known_processes);
+
+	if (is_superseded(fd, id))
+		return 0;
 	struct known_process process = {
 		.id = {.pid = id->pid, .exec_id = id->exec_id, .start_ns = id->start_ns},
 		.mappings = mappings,
@@ -80,8 +96,7 @@ static int set_process(void *ctx, const struct process_id *id, uint32_t mappings
 		.serial = ++m->serial,
 	};
 
-	if (bpf_map_update_elem(bpf_map__fd(m->skel->maps.known_processes), &id->pid, &process,
-		    BPF_ANY) < 0)
+	if (bpf_map_update_elem(fd, &id->pid, &process, BPF_ANY) < 0)
 		return -errno;
 	unwind_memory_changed(m);
 	return 0;

@@ -64,6 +64,7 @@ struct target {
 	char *service_name; /* never NULL where profiled */
 	enum target_verdict verdict;
 	size_t dropped_by; /* rule index, where TARGET_DROPPED */
+	bool is_container; /* an Engine says so: `origin` is its id, whatever its labels say */
 	bool paused; /* its source says so; no time passes in it */
 	bool gone;
 	unsigned rounds_gone;

@@ -72,6 +72,8 @@ static void free_binary(struct unwinder *u, struct binary *b)
 	for (uint32_t i = 0; b->pages && i < b->page_count; i++)
 		unwind_drop_page(u, b, i);
 	slab_give(u->slab, b->pages, index_bytes(b));
+	if (u->hand_binary == b->number) /* another one with this number may have fewer pages */
+		u->hand_page = 0;
 	u->by_number[b->number] = NULL;
 	hashmap_remove(&u->binaries, &b->entry);
 	dso_unref(u->dsos, b->dso);

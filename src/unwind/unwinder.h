@@ -24,8 +24,8 @@ struct unwind_store {
 	size_t rule_count;
 	struct unwind_binary *binaries; /* UNWIND_BINARIES_MAX, zeroed */
 	/*
-	 * Tells the kernel of a process, in place of any other with that pid; mappings: a ref. quiet:
-	 * addresses outside them are no news for the rest of the interval.
+	 * Tells the kernel of a process, in place of any other with that pid, unless that is a later one or a
+	 * later image of it; mappings: a ref. quiet: addresses outside them are no news for the rest of the interval.
 	 */
 	int (*set_process)(void *ctx, const struct process_id *id, uint32_t mappings,
 		uint32_t count, bool quiet);

@@ -134,7 +134,7 @@ static bool evict_at_hand(struct unwinder *u)
 	struct binary *b = u->by_number[u->hand_binary];
 	uint8_t *used = b ? unwind_page_used(u, b) : NULL;
 
-	if (!b || !unwind_page_refs(u, b)[u->hand_page])
+	if (!b || u->hand_page >= b->page_count || !unwind_page_refs(u, b)[u->hand_page])
 		return false;
 	if (used[u->hand_page]) {
 		used[u->hand_page] = 0;
