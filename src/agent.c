@@ -34,6 +34,8 @@
 #define DEFAULT_CONFIG "/etc/dockprof/dockprof.yml"
 #define FIRST_ROUND_NS (500 * NSEC_PER_MSEC)
 #define EARLY_GAP_NS   (3 * NSEC_PER_SEC)
+/* Between rounds that are asked for: who can reach the page may ask as often as he likes. */
+#define ASKED_GAP_NS   NSEC_PER_SEC
 /* Docker sends SIGKILL 10 s after SIGTERM; we are to be gone in 5. */
 #define DRAIN_NS       (4 * NSEC_PER_SEC)
 
@@ -50,7 +52,7 @@ struct agent {
 	struct loop_signal signals;
 	struct loop_timer round_timer, early_timer, drain_timer;
 	int64_t grid_ns; /* CLOCK_MONOTONIC of the next round on the grid */
-	int64_t last_round_ns;
+	int64_t last_round_ns, stop_ns;
 	bool stopping;
 	int exit_code;
 	struct target_news news;
@@ -248,7 +250,7 @@ static void on_drain(struct loop_timer *t)
 {
 	struct agent *a = container_of(t, struct agent, drain_timer);
 
-	if (!all_idle(a) && clock_monotonic_ns() - a->last_round_ns < DRAIN_NS) {
+	if (!all_idle(a) && clock_monotonic_ns() - a->stop_ns < DRAIN_NS) {
 		loop_timer_start(&a->drain_timer, 20 * NSEC_PER_MSEC);
 		return;
 	}
@@ -264,6 +266,7 @@ static void begin_stop(struct agent *a)
 		return;
 	}
 	a->stopping = true;
+	a->stop_ns = clock_monotonic_ns();
 	log_info("agent", "stopping: delivering the last interval");
 	loop_timer_stop(&a->round_timer);
 	loop_timer_stop(&a->early_timer);
@@ -346,9 +349,15 @@ static int reload(struct agent *a, struct error *err)
 
 /* What the face can ask for. */
 
-static void on_face_round(void *ctx)
+static int64_t on_face_round(void *ctx)
 {
-	round_now(ctx);
+	struct agent *a = ctx;
+	int64_t since = clock_monotonic_ns() - a->last_round_ns;
+
+	if (a->stopping || since < ASKED_GAP_NS)
+		return since;
+	round_now(a);
+	return 0;
 }
 
 static int on_face_reload(void *ctx, struct error *err)

@@ -28,8 +28,9 @@ struct face_view {
 };
 
 struct face_ops {
-	/* Ends the interval that runs; face_profile() and face_round() have been called on return. */
-	void (*round)(void *ctx);
+	/* Ends the interval that runs, and 0: face_profile() and face_round() have been called on return. Or how many ns
+	 * ago the last one ended, where that is too short a time. */
+	int64_t (*round)(void *ctx);
 	/* As SIGHUP does. 0 or -errno with err. */
 	int (*reload)(void *ctx, struct error *err);
 };

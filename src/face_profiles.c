@@ -18,6 +18,8 @@
 #define MAX_WAITING     8 /* of /debug/profile at once */
 #define DEFAULT_SECONDS 30 /* as /debug/pprof/profile of Go has it */
 #define MAX_SECONDS     300
+#define DELAY_NS        (100 * NSEC_PER_MSEC) /* where the interval cannot be ended just now ... */
+#define DELAYS_MAX      12 /* ... that often; then what there is is the answer */
 #define MAX_TIME_MS     INT64_C(9000000000000) /* the year 2255, in ns it fits 64 bits */
 
 struct tap {
@@ -28,6 +30,7 @@ struct tap {
 	char *container; /* NULL: all of them */
 	struct pprof *profile; /* NULL: nothing yet */
 	int64_t start_ns; /* CLOCK_REALTIME */
+	unsigned delays;
 };
 
 static void free_tap(struct tap *t)
@@ -88,7 +91,10 @@ static void on_tap_end(struct loop_timer *timer)
 	struct tap *t = container_of(timer, struct tap, timer);
 	struct face *f = t->face;
 
-	f->ops->round(f->ctx);
+	if (f->ops->round(f->ctx) > 0 && t->delays++ < DELAYS_MAX) {
+		loop_timer_start(&t->timer, DELAY_NS);
+		return;
+	}
 	struct web_exchange *x = t->exchange;
 	struct pprof *p = steal_ptr(&t->profile);
 	int64_t duration = clock_realtime_ns() - t->start_ns;
@@ -139,17 +145,17 @@ void face_debug_profile(struct face *f, struct web_exchange *x, const struct web
 		face_text(x, 503, "too many profiles are being made\n");
 		return;
 	}
-	f->ops->round(f->ctx);
+	int64_t since = f->ops->round(f->ctx);
 	struct tap *t = xcalloc(1, sizeof(*t));
 
 	*t = (struct tap){
 		.face = f,
 		.exchange = x,
 		.container = container.len ? xstrdup(container.buf) : NULL,
-		.start_ns = clock_realtime_ns(),
+		.start_ns = clock_realtime_ns() - since,
 	};
 	loop_timer_init(f->loop, &t->timer, on_tap_end);
-	loop_timer_start(&t->timer, length * NSEC_PER_SEC);
+	loop_timer_start(&t->timer, length * NSEC_PER_SEC - since);
 	list_append(&f->waiting, &t->node);
 	f->waiting_count++;
 	web_wait(x, on_tap_gone, t);

@@ -196,8 +196,9 @@ static void set_proxy(struct http_request *r)
 		set(r, CURLOPT_PROXY, o->proxy.url);
 	else if (!strcmp(r->scheme, "http") && !(lower && *lower) && upper)
 		set(r, CURLOPT_PROXY, upper);
-	if (o->proxy.no_proxy)
-		set(r, CURLOPT_NOPROXY, o->proxy.no_proxy);
+	/* Else libcurl takes NO_PROXY of the environment, which is for the proxy of the environment. */
+	if (o->proxy.url)
+		set(r, CURLOPT_NOPROXY, o->proxy.no_proxy ? o->proxy.no_proxy : "");
 	set(r, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 

@@ -122,6 +122,7 @@ def proxies_that_are_left_out(directory):
     cases = [  # keys, environment, whether the proxy is used
         ("      no_proxy: 127.0.0.1\n      proxy_url: {}\n", {}, False),
         ("      no_proxy: elsewhere.test\n      proxy_url: {}\n", {}, True),
+        ("      proxy_url: {}\n", {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}, True),
         ("      proxy_from_environment: true\n", {"HTTP_PROXY": "{}"}, True),
         ("      proxy_from_environment: true\n",
          {"HTTP_PROXY": "{}", "NO_PROXY": "127.0.0.0/8,localhost"}, False),
