@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "temp_dir.h"
 #include "unit.h"
+#include "unwind/unwinder_inside.h"
 
 #if defined(__x86_64__)
 
@@ -425,6 +426,69 @@ START_TEST(tables_make_room_for_others)
 }
 END_TEST
 
+/* A child whose tables are loaded as far as its stack needs them. */
+static pid_t walked_child(struct bench *b, uint8_t *buffer, struct kept_stack *ret)
+{
+	pid_t pid = start_down(5);
+	uint64_t ips[IPS_MAX];
+	size_t count;
+
+	b->id = bench_id_of(pid);
+	*ret = keep_stack(pid, buffer);
+	symbolizer_process_seen(b->symbolizer, &b->id);
+	ck_assert_int_eq(unwinder_walk(b->unwinder, &b->id, ret, ips, IPS_MAX, &count),
+		UNWIND_END_ROOT);
+	return pid;
+}
+
+/* All that is left of the tables' memory. */
+static void use_up(struct bench *b)
+{
+	for (size_t size = SLAB_CHUNK_SIZE / 2; size; size /= 2)
+		while (slab_take(unwinder_slab(b->unwinder), size))
+			;
+}
+
+/* Binaries come and go between evictions, and their numbers come back. */
+START_TEST(the_hand_stays_within_the_binary_it_stands_at)
+{
+	uint8_t *buffer = xmalloc(STACK_KEPT);
+	struct unwinder_stats stats;
+	struct kept_stack stack;
+	struct bench b;
+
+	bench_init(&b, 1 << 20, UNWIND_RULES_MAX);
+	pid_t pid = walked_child(&b, buffer, &stack);
+	struct unwinder *u = b.unwinder;
+	uint32_t number = 1;
+
+	while (!u->by_number[number] || u->by_number[number]->page_count < 2)
+		number++;
+	u->hand_binary = number;
+	u->hand_page = u->by_number[number]->page_count - 1;
+	unwinder_forget_process(u, &b.id);
+	for (int i = 0; i < 12; i++)
+		unwinder_end_round(u);
+	ck_assert_ptr_null(u->by_number[number]);
+	ck_assert_uint_eq(u->hand_page, 0);
+	end(pid);
+
+	pid = walked_child(&b, buffer, &stack);
+	while (!u->by_number[number])
+		number++;
+	u->hand_binary = number;
+	u->hand_page = 1u << 28;
+	use_up(&b);
+	for (uint64_t page = 0; page < 64; page++)
+		unwinder_load(u, &b.id, (uint64_t)(uintptr_t)qsort + page * UNWIND_PAGE_SIZE);
+	unwinder_stats(u, &stats);
+	ck_assert_uint_gt(stats.pages_evicted, 0);
+	end(pid);
+	bench_release(&b);
+	free(buffer);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("unwinder");
@@ -436,6 +500,7 @@ int main(void)
 	tcase_add_test(tcase, a_process_that_nobody_told_of_is_walked_by_frame_pointers);
 	tcase_add_test(tcase, tables_outlive_a_process_for_some_rounds);
 	tcase_add_loop_test(tcase, tables_make_room_for_others, 0, 2);
+	tcase_add_test(tcase, the_hand_stays_within_the_binary_it_stands_at);
 	return unit_run("unwinder", tcase);
 }
 
