@@ -72,12 +72,23 @@ static void set_internal_labels(struct target *t)
 	}
 }
 
+/* Whoever starts a container chooses its labels, and rules may give them any name: not those that say which
+ * processes are meant. */
+static void keep_to_itself(struct target *t)
+{
+	labels_set(&t->labels, "__process_pid__", "");
+	labels_set(&t->labels, "__container_id__", t->origin);
+}
+
 /* Rules, verdict, names and index of one target from its discovered labels. */
 static void evaluate(struct discover *d, struct target *t)
 {
 	labels_release(&t->labels);
 	labels_copy(&t->labels, &t->discovered);
 	struct relabel_result result = relabel_apply(d->rules, &t->labels, NULL, NULL);
+
+	if (t->is_container)
+		keep_to_itself(t);
 
 	t->dropped_by = result.dropped_by;
 	t->verdict = is_self(d, t) ? TARGET_SELF : result.keep ? TARGET_PROFILED : TARGET_DROPPED;
@@ -94,7 +105,7 @@ static void evaluate(struct discover *d, struct target *t)
 struct finding {
 	const char *origin, *name;
 	const struct labels *discovered;
-	bool paused;
+	bool is_container, paused;
 };
 
 static void update(struct discover *d, unsigned source, const struct finding *f)
@@ -106,6 +117,7 @@ static void update(struct discover *d, unsigned source, const struct finding *f)
 	enum target_verdict before = t->verdict;
 	bool renamed = strcmp(t->name, f->name) != 0;
 
+	t->is_container = f->is_container;
 	t->paused = f->paused;
 	free(t->name);
 	t->name = xstrdup(f->name);
@@ -144,6 +156,7 @@ static void on_container(void *ctx, const struct docker_container *c)
 			.origin = c->id,
 			.name = c->name,
 			.discovered = c->labels,
+			.is_container = true,
 			.paused = c->state == DOCKER_PAUSED,
 		});
 }
