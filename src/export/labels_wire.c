@@ -3,8 +3,9 @@
  * In this order, as pyroscope.write has it where it has the step:
  *
  *  1. names that start with "__" stay here, except __name__ and __delta__;
- *  2. each name is brought to [a-zA-Z0-9_.], each value to valid UTF-8, both to their length; of two
- *     names that become one, the one that was right before wins, else the first in byte order;
+ *  2. each name is brought to [a-zA-Z_.][a-zA-Z0-9_.]* (older servers take no others), each value to valid UTF-8,
+ *     both to their length; of two names that become one, the one that was right before wins, else the first in
+ *     byte order;
  *  3. external labels replace and remove;
  *  4. __name__ and service_name are there;
  *  5. of too many labels these stay: __name__, service_name, external labels, then by name.
@@ -36,7 +37,7 @@ static bool name_is_right(const char *name)
 		if (!(isascii(name[len]) && isalnum((unsigned char)name[len])) &&
 			name[len] != '_' && name[len] != '.')
 			return false;
-	return len <= WIRE_MAX_NAME;
+	return len <= WIRE_MAX_NAME && !isdigit((unsigned char)name[0]);
 }
 
 static void repair_name(struct strbuf *out, const char *name)
@@ -44,6 +45,8 @@ static void repair_name(struct strbuf *out, const char *name)
 	size_t len = strlen(name);
 	uint32_t code_point;
 
+	if (isdigit((unsigned char)name[0]))
+		strbuf_add_char(out, '_');
 	for (size_t i = 0; i < len && out->len < WIRE_MAX_NAME;) {
 		size_t n = utf8_decode(name + i, len - i, &code_point);
 		bool fine = n == 1 &&
@@ -95,7 +98,8 @@ static void add_renamed(struct labels *wire, const struct label *label, struct s
 		note(repairs, label->name, "was left out, its name is not allowed");
 		return;
 	}
-	note(repairs, label->name, "was renamed, only a-z A-Z 0-9 _ . are allowed");
+	note(repairs, label->name,
+		"was renamed, only a-z A-Z 0-9 _ . are allowed, and no digit first");
 	set_value(wire, name.buf, label->value, repairs);
 }
 
