@@ -58,10 +58,13 @@ void at_most_one(struct config_reader *r, const struct node *map, const char *co
 
 /*
  * A map of label names and values into `labels`. what: "a target", for messages. expand: ${VAR} in
- * values. Empty values are no labels, as everywhere. False where a problem was added.
+ * values. Empty values are no labels, as everywhere. False where a problem was added. Neither their
+ * number nor what they hold can be large, whatever aliases repeat.
  */
 bool labels_read(struct config_reader *r, const char *what, bool expand, const struct node *map,
 	struct labels *labels);
+/* Whether the scalar is short enough for a label; false with a problem added. */
+bool label_fits(struct config_reader *r, const char *what, const struct node *text);
 
 /* What is wrong with it; NULL: nothing. */
 const char *external_name_problem(const char *name);

@@ -22,8 +22,10 @@
 #include "config/sections.h"
 
 #define MAX_TARGETS     10000 /* in one file; a machine has a few hundred containers */
-/* Of all labels, because those of a group are repeated for each of its targets. */
+/* Of all labels, because those of a group are repeated for each of its targets, and by aliases. */
 #define MAX_LABEL_BYTES (16 * 1024 * 1024)
+/* What a label takes beside its texts: two allocations and its place in the list. */
+#define LABEL_OVERHEAD  64
 
 struct target_list {
 	struct labels *sets;
@@ -36,7 +38,7 @@ static size_t labels_bytes(const struct labels *labels)
 	size_t n = 0;
 
 	for (size_t i = 0; i < labels->count; i++)
-		n += strlen(labels->list[i].name) + strlen(labels->list[i].value) + 2;
+		n += strlen(labels->list[i].name) + strlen(labels->list[i].value) + LABEL_OVERHEAD;
 	return n;
 }
 
@@ -58,6 +60,7 @@ static void list_release(struct target_list *list)
 	*list = (struct target_list){0};
 }
 
+/* One set more, which is bounded (labels_read()), is what it can be passed by. */
 static bool room_left(struct config_reader *r, const struct node *at,
 	const struct target_list *list)
 {
@@ -83,8 +86,6 @@ static void read_group(struct config_reader *r, const struct node *group, struct
 				"a target group has only `targets` and `labels`");
 	if (labels)
 		labels_read(r, "`labels`", false, labels, &common);
-	size_t bytes = labels_bytes(&common);
-
 	if (!expect_list(r, "`targets`", targets))
 		return;
 	for (size_t i = 0; i < targets->count; i++) {
@@ -94,11 +95,13 @@ static void read_group(struct config_reader *r, const struct node *group, struct
 			reader_problem(r, targets->items[i], "a target's address is a text");
 			continue;
 		}
+		if (!label_fits(r, "a target's address", targets->items[i]))
+			continue;
 		struct labels *set = add_set(list);
 
-		list->label_bytes += bytes;
 		labels_copy(set, &common);
 		labels_set(set, "__address__", targets->items[i]->text);
+		list->label_bytes += labels_bytes(set);
 	}
 }
 
@@ -112,7 +115,10 @@ static void read_item(struct config_reader *r, const struct node *item, struct t
 	} else if (targets && targets->kind != NODE_SCALAR) {
 		read_group(r, item, list);
 	} else {
-		labels_read(r, "a target", false, item, add_set(list));
+		struct labels *set = add_set(list);
+
+		labels_read(r, "a target", false, item, set);
+		list->label_bytes += labels_bytes(set);
 	}
 }
 

@@ -11,7 +11,16 @@
 
 #define AT(field)  offsetof(struct file_sd_options, field)
 #define MAX_LABELS 256 /* of one target; a container has a few dozen */
+#define MAX_TEXT   8192 /* bytes of a name or value; Pyroscope takes 2048 of a value */
 #define MAX_PERIOD (365 * 24 * 3600 * NSEC_PER_SEC)
+
+bool label_fits(struct config_reader *r, const char *what, const struct node *text)
+{
+	if (!text->text || strlen(text->text) <= MAX_TEXT)
+		return true;
+	reader_problem(r, text, "%s is longer than %d bytes", what, MAX_TEXT);
+	return false;
+}
 
 bool labels_read(struct config_reader *r, const char *what, bool expand, const struct node *map,
 	struct labels *labels)
@@ -30,6 +39,9 @@ bool labels_read(struct config_reader *r, const char *what, bool expand, const s
 
 		if (!*key->text) {
 			reader_problem(r, key, "a label needs a name");
+			good = false;
+		} else if (!label_fits(r, "a label's name", key) ||
+			!label_fits(r, "a label's value", value)) {
 			good = false;
 		} else if (!expand && value->kind == NODE_SCALAR) {
 			labels_set(labels, key->text, value->text);

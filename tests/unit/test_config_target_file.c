@@ -105,6 +105,12 @@ START_TEST(mistakes_are_told_with_their_place)
 }
 END_TEST
 
+static void add_many(struct strbuf *out, char c, int count)
+{
+	while (count-- > 0)
+		strbuf_add_char(out, c);
+}
+
 START_TEST(a_file_of_targets_is_bounded)
 {
 	struct strbuf text cleanup_strbuf = STRBUF_INIT;
@@ -127,20 +133,80 @@ START_TEST(a_file_of_targets_is_bounded)
 	strbuf_reset(&text);
 	strbuf_reset(&got);
 	strbuf_add_str(&text, "- targets:\n");
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 3000; i++)
 		strbuf_addf(&text, "  - h:%d\n", i);
 	strbuf_add_str(&text, "  labels:\n    a: ");
-	for (int i = 0; i < 500000; i++)
-		strbuf_add_char(&text, 'x');
+	add_many(&text, 'x', 8000);
 	load(text.buf, text.len, &got);
-	ck_assert_str_eq(got.buf, ":36:5: more than 16777216 bytes of labels in one file");
+	ck_assert_str_eq(got.buf, ":2062:5: more than 16777216 bytes of labels in one file");
 
 	strbuf_reset(&text);
 	strbuf_reset(&got);
-	for (int i = 0; i <= 1 << 20; i++)
-		strbuf_add_char(&text, ' ');
+	add_many(&text, ' ', (1 << 20) + 1);
 	load(text.buf, text.len, &got);
 	ck_assert_str_eq(got.buf, " is larger than 1048576 bytes");
+}
+END_TEST
+
+/* first, `bytes` of x, `count` times again, last. */
+static void check_refused(const char *first, int bytes, const char *again, int count,
+	const char *last, const char *wanted)
+{
+	struct strbuf text cleanup_strbuf = STRBUF_INIT;
+	struct strbuf got cleanup_strbuf = STRBUF_INIT;
+
+	strbuf_add_str(&text, first);
+	add_many(&text, 'x', bytes);
+	for (int i = 0; i < count; i++)
+		strbuf_addf(&text, again, i);
+	strbuf_add_str(&text, last);
+	ck_assert_uint_le(text.len, 1 << 20);
+	load(text.buf, text.len, &got);
+	ck_assert_str_eq(got.buf, wanted);
+}
+
+/* Of 20 times the same map. */
+#define REPEATED                                                                                       \
+	"\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n- *m\n" \
+	"- *m\n- *m\n- *m\n- *m\n"
+
+START_TEST(aliases_do_not_multiply_labels)
+{
+	struct strbuf text cleanup_strbuf = STRBUF_INIT;
+	struct strbuf got cleanup_strbuf = STRBUF_INIT;
+
+	/* More than half a gigabyte, in one. */
+	check_refused("- &m {a: &x ", 900 << 10, ", l%d: *x", 31, "}" REPEATED,
+		":1:10: a label's value is longer than 8192 bytes");
+	check_refused("- targets: [a]\n  labels: {a: &x ", 900 << 10, ", l%d: *x", 31, "}\n",
+		":2:15: a label's value is longer than 8192 bytes");
+	check_refused("- ? ", 8193, "", 0, "\n  : a\n",
+		":1:5: a label's name is longer than 8192 bytes");
+	check_refused("- targets: [h, &x ", 900 << 10, ", *x", 60, "]\n",
+		":1:16: a target's address is longer than 8192 bytes");
+	/* 20 MB of values that are all short enough. */
+	strbuf_add_str(&text, "- &m {a: b");
+	for (int i = 0; i < 128; i++) {
+		strbuf_addf(&text, ",\n l%d: ", i);
+		add_many(&text, 'x', 8000);
+	}
+	strbuf_add_str(&text, "}" REPEATED);
+	ck_assert_uint_le(text.len, 1 << 20);
+	load(text.buf, text.len, &got);
+	ck_assert_str_eq(got.buf, ":1:3: more than 16777216 bytes of labels in one file");
+}
+END_TEST
+
+START_TEST(short_labels_are_counted_with_what_they_take)
+{
+	struct strbuf text cleanup_strbuf = STRBUF_INIT;
+
+	strbuf_add_str(&text, "- labels: {");
+	for (int i = 0; i < 250; i++)
+		strbuf_addf(&text, "%d: a, ", i);
+	strbuf_add_str(&text, "}\n  targets:\n");
+	check_refused(text.buf, 0, "  - h%d\n", 9000, "",
+		":992:5: more than 16777216 bytes of labels in one file");
 }
 END_TEST
 
@@ -158,4 +224,5 @@ END_TEST
 
 UNIT_MAIN("config_target_file", prometheus_files_are_read, label_maps_are_read,
 	nothing_is_taken_from_the_environment, mistakes_are_told_with_their_place,
-	a_file_of_targets_is_bounded, a_file_that_is_not_there_is_an_error)
+	a_file_of_targets_is_bounded, aliases_do_not_multiply_labels,
+	short_labels_are_counted_with_what_they_take, a_file_that_is_not_there_is_an_error)
