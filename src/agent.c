@@ -279,31 +279,34 @@ static void begin_stop(struct agent *a)
 
 /* Reload. */
 
-static int replace_writer(struct agent *a, struct config *next, struct error *err)
+static void replace_writer(struct agent *a, struct writer *next)
 {
-	struct writer *w;
-	int r = writer_new(a->loop, a->pipeline.http, &next->write, &writer_ops, a, a->writer, &w,
-		err);
-
-	if (r < 0)
-		return r;
-	if (a->old_writer)
-		writer_free(a->old_writer);
+	writer_take_over(next, a->writer);
+	writer_free(a->old_writer);
 	a->old_writer = a->writer;
-	a->writer = w;
-	return 0;
+	a->writer = next;
 }
 
-/* The interval so far is finished under the old rules first, so nothing of it is lost or renamed. */
+/*
+ * The interval so far is finished under the old rules first, so nothing of it is lost or renamed. Then all
+ * that can fail, and last what cannot be undone: a configuration that is refused has changed nothing.
+ */
 static int apply(struct agent *a, struct config *next, struct error *err)
 {
-	round_now(a);
-	int r = replace_writer(a, next, err);
+	struct writer *w;
 
-	if (r == 0)
-		r = pipeline_apply(&a->pipeline, next, err);
+	round_now(a);
+	int r = writer_prepare(a->loop, a->pipeline.http, &next->write, &writer_ops, a, a->writer,
+		&w, err);
+
 	if (r < 0)
 		return r;
+	r = pipeline_apply(&a->pipeline, next, err);
+	if (r < 0) {
+		writer_free(w);
+		return r;
+	}
+	replace_writer(a, w);
 	status_interrupt(a->status);
 	config_release(&a->config);
 	a->config = *next;

@@ -282,6 +282,15 @@ void directory_add(struct directory *d, const struct labels *labels,
 		tell(d, WRITER_FIRST_DELIVERY, NULL);
 }
 
+static int count_bytes(struct directory *d)
+{
+	struct old_files files __attribute__((cleanup(release_old_files))) = {0};
+	int r = read_files(d, &files);
+
+	d->bytes = files.bytes;
+	return r;
+}
+
 static int open_directory(struct directory *d)
 {
 	int r = file_make_directories(d->path, 0755);
@@ -292,7 +301,7 @@ static int open_directory(struct directory *d)
 	if (d->fd < 0 || faccessat(d->fd, ".", W_OK, AT_EACCESS) < 0)
 		return -errno;
 	unlinkat(d->fd, TEMPORARY, 0); /* of a run that was killed */
-	return make_room(d);
+	return count_bytes(d);
 }
 
 int directory_new(const struct directory_options *options, const struct writer_ops *ops, void *ctx,
@@ -319,6 +328,11 @@ int directory_new(const struct directory_options *options, const struct writer_o
 	}
 	*ret = d;
 	return 0;
+}
+
+void directory_start(struct directory *d)
+{
+	(void)make_room(d); /* what is wrong is told with the first profile */
 }
 
 void directory_free(struct directory *d)

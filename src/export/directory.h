@@ -22,9 +22,11 @@ struct directory_options {
 	int64_t max_age_ns; /* 0: files may get as old as they like */
 };
 
-/* Makes the directory where it is missing. ops must outlive it. */
+/* Makes the directory where it is missing; the files in it stay as they are. ops must outlive it. */
 int directory_new(const struct directory_options *options, const struct writer_ops *ops, void *ctx,
 	struct directory **ret, struct error *err) MUST_CHECK;
+/* Once, before anything is added: what earlier runs left is cut to the limits. */
+void directory_start(struct directory *d);
 void directory_free(struct directory *d);
 /* labels: the target's. Writes at once; what fails is counted and told once per reason and hour. */
 void directory_add(struct directory *d, const struct labels *labels,

@@ -9,6 +9,7 @@
 
 struct endpoint;
 struct spool;
+struct spool_options;
 
 /* Takes over the contents of *options, also on failure. ops must outlive it. */
 int endpoint_new(struct loop *loop, struct http *http, struct write_endpoint_options *options,
@@ -22,6 +23,8 @@ void endpoint_end(struct endpoint *e);
 
 /* Takes over the reference. Once, before endpoint_start(). */
 void endpoint_use_spool(struct endpoint *e, struct spool *spool);
+/* From now on its spool has these limits. Fine where there is none. */
+void endpoint_limit_spool(struct endpoint *e, const struct spool_options *options);
 /* Once, before anything is added: what waits in the spool is sent. */
 void endpoint_start(struct endpoint *e);
 /* Another reference to its spool where that is at `path`; else NULL. */

@@ -158,6 +158,12 @@ void endpoint_use_spool(struct endpoint *e, struct spool *spool)
 	e->spool = spool;
 }
 
+void endpoint_limit_spool(struct endpoint *e, const struct spool_options *options)
+{
+	if (e->spool)
+		spool_set_limits(e->spool, options);
+}
+
 void endpoint_own_spool(struct endpoint *e)
 {
 	const struct spool_listener listener = {.dropped = on_dropped, .ctx = e};

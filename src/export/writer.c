@@ -43,6 +43,7 @@ struct writer {
 	struct parcel_store parcels;
 	struct series_times times;
 	struct told repaired; /* services whose labels had to be changed */
+	struct writer *previous, *next; /* of other configurations, as long as they live */
 };
 
 /* The directory of endpoint `index`; two with the same URL and tenant get one each. */
@@ -60,24 +61,37 @@ static char *spool_path_of(const struct write_options *o, char **names, size_t i
 	return xasprintf("%s/%s", o->spool.path, name.buf);
 }
 
-static int open_spool(struct loop *loop, const struct write_options *o, const char *path,
-	struct writer *previous, struct spool **ret, struct error *err)
+static struct spool_options spool_options_of(const struct write_options *o, const char *path)
 {
-	const struct spool_options options = {
+	return (struct spool_options){
 		.path = path,
 		.max_bytes = o->spool.max_bytes / o->endpoint_count,
 		.max_age_ns = o->spool.max_age_ns,
 		.sync_ns = o->spool.sync_ns,
 	};
+}
 
-	for (size_t i = 0; previous && i < previous->endpoint_count; i++) {
-		*ret = endpoint_pass_spool(previous->endpoints[i], path);
-		if (*ret) {
-			spool_set_limits(*ret, &options);
-			return 0;
+/* That of any configuration before, which may still be about to finish what it has. */
+static struct spool *shared_spool(const struct writer *previous, const char *path)
+{
+	for (; previous; previous = previous->previous)
+		for (size_t i = 0; i < previous->endpoint_count; i++) {
+			struct spool *spool = endpoint_pass_spool(previous->endpoints[i], path);
+
+			if (spool)
+				return spool;
 		}
-	}
-	return spool_open(loop, &options, ret, err);
+	return NULL;
+}
+
+/* One that is shared keeps its limits until the new configuration is in force. */
+static int open_spool(struct loop *loop, const struct write_options *o, const char *path,
+	struct writer *previous, struct spool **ret, struct error *err)
+{
+	const struct spool_options options = spool_options_of(o, path);
+
+	*ret = shared_spool(previous, path);
+	return *ret ? 0 : spool_open(loop, &options, ret, err);
 }
 
 static int open_spools(struct writer *w, struct loop *loop, char *const *paths,
@@ -135,28 +149,46 @@ static int add_endpoints(struct writer *w, struct loop *loop, struct http *http,
 	return 0;
 }
 
-static void continue_counters(struct writer *w, struct writer *previous)
+static void continue_counters(struct endpoint *e, struct writer *previous)
 {
+	for (; previous; previous = previous->previous)
+		for (size_t i = 0; i < previous->endpoint_count; i++)
+			if (endpoint_continue(e, previous->endpoints[i]))
+				return;
+}
+
+static void follow(struct writer *w, struct writer *previous)
+{
+	w->previous = previous;
+	previous->next = w;
 	for (size_t i = 0; i < w->endpoint_count; i++)
-		for (size_t k = 0; k < previous->endpoint_count; k++)
-			if (endpoint_continue(w->endpoints[i], previous->endpoints[k]))
-				break;
+		continue_counters(w->endpoints[i], previous);
 	if (w->directory && previous->directory)
 		directory_continue(w->directory, previous->directory);
-}
-
-/* From here on nothing can fail. */
-static void take_over(struct writer *w, struct writer *previous)
-{
-	if (previous)
-		continue_counters(w, previous);
-	for (size_t i = 0; previous && i < previous->endpoint_count; i++)
+	for (size_t i = 0; i < previous->endpoint_count; i++)
 		endpoint_retire(previous->endpoints[i]);
-	for (size_t i = 0; i < w->endpoint_count; i++)
-		endpoint_start(w->endpoints[i]);
 }
 
-int writer_new(struct loop *loop, struct http *http, struct write_options *options,
+static void leave_row(struct writer *w)
+{
+	if (w->previous)
+		w->previous->next = w->next;
+	if (w->next)
+		w->next->previous = w->previous;
+}
+
+static int add_directory(struct writer *w, struct error *err)
+{
+	const struct directory_options options = {
+		.path = w->options.directory,
+		.max_bytes = w->options.directory_max_bytes,
+		.max_age_ns = w->options.directory_max_age_ns,
+	};
+
+	return options.path ? directory_new(&options, w->ops, w->ctx, &w->directory, err) : 0;
+}
+
+int writer_prepare(struct loop *loop, struct http *http, struct write_options *options,
 	const struct writer_ops *ops, void *ctx, struct writer *previous, struct writer **ret,
 	struct error *err)
 {
@@ -176,21 +208,39 @@ int writer_new(struct loop *loop, struct http *http, struct write_options *optio
 	if (r == 0)
 		r = add_spools(w, loop, paths, previous, err);
 	free_all(paths, path_count);
-	if (r == 0 && w->options.directory)
-		r = directory_new(
-			&(struct directory_options){
-				.path = w->options.directory,
-				.max_bytes = w->options.directory_max_bytes,
-				.max_age_ns = w->options.directory_max_age_ns,
-			},
-			ops, ctx, &w->directory, err);
+	if (r == 0)
+		r = add_directory(w, err);
 	if (r < 0) {
 		writer_free(w);
 		return r;
 	}
-	take_over(w, previous);
 	*ret = w;
 	return 0;
+}
+
+void writer_take_over(struct writer *w, struct writer *previous)
+{
+	if (previous)
+		follow(w, previous);
+	for (size_t i = 0; i < w->endpoint_count; i++) {
+		const struct spool_options options = spool_options_of(&w->options, NULL);
+
+		endpoint_limit_spool(w->endpoints[i], &options);
+		endpoint_start(w->endpoints[i]);
+	}
+	if (w->directory)
+		directory_start(w->directory);
+}
+
+int writer_new(struct loop *loop, struct http *http, struct write_options *options,
+	const struct writer_ops *ops, void *ctx, struct writer *previous, struct writer **ret,
+	struct error *err)
+{
+	int r = writer_prepare(loop, http, options, ops, ctx, previous, ret, err);
+
+	if (r == 0)
+		writer_take_over(*ret, previous);
+	return r;
 }
 
 void writer_free(struct writer *w)
@@ -200,6 +250,7 @@ void writer_free(struct writer *w)
 	for (size_t i = 0; i < w->endpoint_count; i++)
 		endpoint_free(w->endpoints[i]);
 	free(w->endpoints);
+	leave_row(w);
 	directory_free(w->directory);
 	series_times_release(&w->times);
 	write_options_release(&w->options);

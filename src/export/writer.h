@@ -81,12 +81,20 @@ struct writer;
 /*
  * Takes over the contents of *options. err: a bad URL, a spool that another process has open, ...
  * previous (may be NULL): the writer that this one follows; it keeps what it has and finishes that, its
- * spools are shared as long as both live, and only the new one takes from them. The counters of endpoints
- * that are in both (by name and URL) go on.
+ * spools are shared as long as both live, and only the new one takes from them; the same holds for those
+ * it followed itself. The counters of endpoints that are in both (by name and URL) go on.
  */
 int writer_new(struct loop *loop, struct http *http, struct write_options *options,
 	const struct writer_ops *ops, void *ctx, struct writer *previous, struct writer **ret,
 	struct error *err);
+/*
+ * The same in two steps: all that can fail, with nothing changed for `previous`, and what cannot be undone.
+ * In between nothing but writer_free() may be done to it. The same `previous` for both.
+ */
+int writer_prepare(struct loop *loop, struct http *http, struct write_options *options,
+	const struct writer_ops *ops, void *ctx, struct writer *previous, struct writer **ret,
+	struct error *err);
+void writer_take_over(struct writer *w, struct writer *previous);
 /* What is still pending goes to the spool, or is dropped and told. */
 void writer_free(struct writer *w);
 

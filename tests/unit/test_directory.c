@@ -64,6 +64,7 @@ static struct directory *open_directory(uint64_t max_bytes)
 	ck_assert_msg(directory_new(&(struct directory_options){path, max_bytes, max_age_ns}, &ops,
 			      NULL, &d, &err) == 0,
 		"%s", err.message);
+	directory_start(d);
 	return d;
 }
 
@@ -212,9 +213,14 @@ END_TEST
 START_TEST(files_of_an_earlier_run_count)
 {
 	struct directory *d = open_directory(100 * 4096);
+	struct error err = {0};
 
 	for (int i = 0; i < 50; i++)
 		add(d, &labels, "x", 1, START + i * NSEC_PER_SEC);
+	directory_free(d);
+	ck_assert_int_eq(directory_new(&(struct directory_options){path, 4096, 1}, &ops, NULL, &d,
+				 &err),
+		0);
 	directory_free(d);
 	ck_assert_uint_eq(count_names(), 50);
 	d = open_directory(10 * 4096);

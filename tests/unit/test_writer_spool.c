@@ -151,6 +151,91 @@ START_TEST(a_configuration_that_fails_leaves_the_spool_with_the_old_one)
 }
 END_TEST
 
+static struct writer *prepare(const char *url, struct writer *previous)
+{
+	struct writer *next = NULL;
+	struct error err = {0};
+
+	add_endpoint(url);
+	options.spool.path = xasprintf("%s/spool", dir.path);
+	ck_assert_msg(writer_prepare(loop, http, &options, &ops, NULL, previous, &next, &err) == 0,
+		"%s", err.message);
+	return next;
+}
+
+START_TEST(a_configuration_that_is_not_taken_in_the_end_has_changed_nothing)
+{
+	char profile[3001];
+	struct forked_server server = {0};
+
+	memset(profile, 'p', sizeof(profile) - 1);
+	profile[sizeof(profile) - 1] = '\0';
+	SCRIPT(0, 503);
+	forked_server_start(&server, serve_first);
+	add_endpoint(server.url)->max_backoff_retries = 0;
+	start();
+	for (int i = 0; i < 10; i++)
+		add("web", profile);
+	run_until(stats(0).retries >= 2);
+	options.spool.max_bytes = 10000;
+	struct writer *next = prepare(server.url, writer);
+
+	/* Both before and after it is given up. */
+	add("web", profile);
+	run_until(stats(0).spooled.profiles + stats(0).waiting.profiles == 11);
+	writer_free(next);
+	add("web", profile);
+	ck_assert_uint_eq(stats(0).added.profiles, 12);
+	ck_assert_uint_eq(write_stats_dropped_now(0), 0);
+	assert_balanced();
+	script_set(scripts[0], (const int[]){200, 0});
+	run_until(stats(0).sent.profiles == 12);
+	ck_assert_uint_eq(stats(0).recovered.profiles, 0);
+
+	/* One that is taken has its limits at once. */
+	options.spool.max_bytes = 10000;
+	next = prepare(server.url, writer);
+	writer_take_over(next, writer);
+	writer_free(writer);
+	writer = next;
+	script_set(scripts[0], (const int[]){503, 0});
+	for (int i = 0; i < 12; i++)
+		add("web", profile);
+	run_until(stats(0).dropped[WRITE_DROP_SPOOL].profiles >= 1);
+	ck_assert_uint_le(stats(0).spool_bytes, 10000);
+	forked_server_stop(&server);
+}
+END_TEST
+
+START_TEST(the_configuration_before_the_last_may_come_back)
+{
+	struct forked_server hanging = {0}, fine = {0};
+
+	SCRIPT(0, HANG);
+	SCRIPT(1, 200);
+	forked_server_start(&hanging, serve_first);
+	forked_server_start(&fine, serve_second);
+	add_endpoint(hanging.url)->remote_timeout_ns = 60 * NSEC_PER_SEC;
+	start();
+	add("web", "one");
+	run_until(scripts[0]->requests == 1);
+	struct writer *first = writer, *second = follow(fine.url, first);
+
+	/* The first one still has a profile under way, and with it its spool. */
+	writer = follow(hanging.url, second);
+	ck_assert_uint_eq(stats(0).added.profiles, 1);
+	ck_assert_uint_eq(stats(0).waiting.profiles, 1);
+	writer_free(first);
+	ck_assert_uint_eq(stats(0).spooled.profiles, 1);
+	ck_assert_uint_eq(count_events(WRITER_DROPPED), 0);
+	assert_balanced();
+	writer_free(second);
+	assert_balanced();
+	forked_server_stop(&hanging);
+	forked_server_stop(&fine);
+}
+END_TEST
+
 /* One of two endpoints is down. */
 static void feed_the_other(size_t down)
 {
@@ -321,6 +406,8 @@ UNIT_MAIN_FIXTURE("writer_spool", set_up_spool, tear_down_spool,
 	what_a_server_does_not_take_is_on_disk_and_sent_when_it_is_back,
 	the_next_run_sends_what_the_last_one_left, a_new_configuration_goes_on_with_the_spool,
 	a_configuration_that_fails_leaves_the_spool_with_the_old_one,
+	a_configuration_that_is_not_taken_in_the_end_has_changed_nothing,
+	the_configuration_before_the_last_may_come_back,
 	an_endpoint_that_is_down_does_not_hold_up_another, an_endpoint_that_is_down_may_come_first,
 	one_profile_that_the_server_chokes_on_is_given_up_in_the_end, what_is_too_old_is_not_sent,
 	a_hanging_server_has_profiles_on_disk_before_its_time_is_up,
