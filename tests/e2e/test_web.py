@@ -36,7 +36,7 @@ def post(url):
         return error.code, error.read()
 
 
-def local_agent_with_page(run, extra=""):
+def local_agent_with_page(run, extra="", **variables):
     """An agent without an engine: a busy process as its one target."""
     check_can_sample()
     process = run.process("burn", "0")
@@ -49,7 +49,7 @@ write: {{file: {{directory: {run.path("profiles")}}}}}
 web: {{listen_address: "{address}", enable_lifecycle: true}}
 control: {{socket: {run.socket}}}
 {extra}""")
-    agent = run.agent("run", "--config.file=" + run.path("dockprof.yml"))
+    agent = run.agent("run", "--config.file=" + run.path("dockprof.yml"), **variables)
     agent.wait_for_log("page, metrics and API are served")
     return agent, "http://" + address
 
@@ -229,6 +229,25 @@ def test_reload_over_http(run):
     run.write("dockprof.yml", good.replace("enable_lifecycle: true", "enable_lifecycle: false"))
     agent.signal(signal.SIGHUP)
     wait_until(lambda: post(url + "/-/reload")[0] == 403, "that it is forbidden")
+
+
+def test_a_reload_that_fails_changes_nothing(run):
+    """A good file that the machine cannot follow (DOCKER_HOST): targets and destination stay as they were."""
+    agent, url = local_agent_with_page(run, DOCKER_HOST="ssh://nobody@nowhere")
+    with open(run.path("dockprof.yml")) as file:
+        good = file.read()
+    run.write("dockprof.yml", re.sub("targets:\n.*\n", "", good).replace(run.path("profiles"), run.path("others")))
+    status, body = post(url + "/-/reload")
+    assert status == 500 and b"Docker environment" in body, body
+    assert "the configuration in force stays" in agent.log(), agent.log()
+    name = 'pyroscope_ebpf_pprofs_total{service_name="local"}'
+    sent = metrics(url).get(name, 0)
+    wait_until(lambda: metrics(url).get(name, 0) >= sent + 2, "more profiles")
+    before = set(os.listdir(run.path("profiles")))
+    wait_until(lambda: set(os.listdir(run.path("profiles"))) - before, "more files")
+    assert not os.path.exists(run.path("others")) or not os.listdir(run.path("others"))
+    run.write("dockprof.yml", good)
+    assert post(url + "/-/reload")[0] == 200
 
 
 def test_no_secret_is_shown(run):
