@@ -2,6 +2,7 @@
 /* docker_sd_configs: the keys of Prometheus. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -81,6 +82,16 @@ static const struct config_key docker_keys[] = {
 	{0},
 };
 
+static void check_socket(struct config_reader *r, const struct node *value, const char *path)
+{
+	if (*path != '/')
+		reader_problem(r, value,
+			"`host`: a socket's path starts with /, as in unix:///var/run/docker.sock");
+	else if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		reader_problem(r, value,
+			"`host`: the socket's path is too long: the kernel takes 107 bytes");
+}
+
 static void check_host(struct config_reader *r, const struct node *map, void *object)
 {
 	static const char *const schemes[] = {"tcp", "http", "https", NULL};
@@ -91,10 +102,7 @@ static void check_host(struct config_reader *r, const struct node *map, void *ob
 	if (!value || !o->host)
 		return;
 	if (strncmp(o->host, "unix://", 7) == 0) {
-		if (o->host[7] != '/')
-			reader_problem(r, value,
-				"`host`: a socket's path starts with /, as in "
-				"unix:///var/run/docker.sock");
+		check_socket(r, value, o->host + 7);
 		return;
 	}
 	if (*o->host == '/')

@@ -194,7 +194,9 @@ END_TEST
 
 START_TEST(docker)
 {
-#define D "docker_sd_configs:\n  - "
+#define TEN     "xxxxxxxxxx"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define D       "docker_sd_configs:\n  - "
 	static const struct mistake mistakes[] = {
 		{"docker_sd_configs: {host: x}\n",
 			"1:20: `docker_sd_configs` takes a list (lines that begin with `- `), not a "
@@ -208,6 +210,10 @@ START_TEST(docker)
 		{D "host: unix://docker.sock\n",
 			"2:11: `host`: a socket's path starts with /, as in "
 			"unix:///var/run/docker.sock"},
+		{D "host: unix:///2345678" HUNDRED "\n",
+			"2:11: `host`: the socket's path is too long: the kernel takes 107 bytes"},
+		{D "{host: unix:///234567" HUNDRED ", port: 0}\n",
+			"2:134: `port` takes a whole number from 1 to 65535, not \"0\""},
 		{D "host: ssh://me@h\n",
 			"2:11: `host`: ssh:// is not supported; forward the socket, or use tcp:// with "
 			"TLS"},
