@@ -2,7 +2,8 @@
 /*
  * inotify only says that something in a directory changed; what changed is found by looking at all
  * files of the patterns again and comparing (device, inode, size, mtime). So a missed or doubled
- * notification does no harm, and a file system without inotify is merely slower.
+ * notification does no harm, and a file system without inotify is merely slower. A file that could not be
+ * read is tried at each look, since permissions and descriptors change without a trace in these.
  */
 #include "file_sd.h"
 
@@ -29,6 +30,7 @@ struct followed {
 	ino_t ino;
 	off_t size;
 	struct timespec mtime;
+	int unreadable; /* the -errno with which it could not be read at last; 0: it could */
 	bool present; /* in the look that is going on */
 };
 
@@ -66,17 +68,26 @@ static bool unchanged(const struct followed *f, const struct stat *st)
 		f->mtime.tv_sec == st->st_mtim.tv_sec && f->mtime.tv_nsec == st->st_mtim.tv_nsec;
 }
 
-static void read_file(struct file_sd *sd, const char *path)
+/* What is wrong with the text stays so until the text changes. */
+static bool is_of_text(int code)
+{
+	return code == -EINVAL || code == -EFBIG;
+}
+
+static void read_file(struct file_sd *sd, struct followed *f, bool changed)
 {
 	struct labels *sets = NULL;
 	size_t count = 0;
 	struct error err = {0};
+	int before = f->unreadable, r = config_load_target_file(f->path, &sets, &count, &err);
 
-	if (config_load_target_file(path, &sets, &count, &err) < 0) {
-		sd->ops->trouble(sd->ctx, path, &err);
+	f->unreadable = r < 0 && !is_of_text(r) ? r : 0;
+	if (r < 0) {
+		if (changed || r != before)
+			sd->ops->trouble(sd->ctx, f->path, &err);
 		return;
 	}
-	sd->ops->file(sd->ctx, path, sets, count);
+	sd->ops->file(sd->ctx, f->path, sets, count);
 	for (size_t i = 0; i < count; i++)
 		labels_release(&sets[i]);
 	free(sets);
@@ -95,35 +106,48 @@ static void look_at(struct file_sd *sd, const char *path)
 		list_append(&sd->files, &f->node);
 	}
 	f->present = true;
-	if (unchanged(f, &st))
+	bool changed = !unchanged(f, &st);
+
+	if (!changed && !f->unreadable)
 		return;
 	f->dev = st.st_dev;
 	f->ino = st.st_ino;
 	f->size = st.st_size;
 	f->mtime = st.st_mtim;
-	read_file(sd, path);
+	read_file(sd, f, changed);
 }
 
-static void look_at_pattern(struct file_sd *sd, const char *pattern)
+/* A directory that cannot be read now says nothing of what is in it. */
+static int on_glob_error(const char *path, int code)
+{
+	(void)path;
+	return code != ENOENT && code != ENOTDIR;
+}
+
+/* False where not all is known of it. */
+static bool look_at_pattern(struct file_sd *sd, const char *pattern)
 {
 	glob_t found = {0};
+	int r = glob(pattern, 0, on_glob_error, &found);
 
-	if (glob(pattern, 0, NULL, &found) == 0)
-		for (size_t i = 0; i < found.gl_pathc && i < MAX_FILES; i++)
-			look_at(sd, found.gl_pathv[i]);
+	for (size_t i = 0; r == 0 && i < found.gl_pathc && i < MAX_FILES; i++)
+		look_at(sd, found.gl_pathv[i]);
 	globfree(&found);
+	return r == 0 || r == GLOB_NOMATCH;
 }
 
 static void look(struct file_sd *sd)
 {
+	bool whole = true;
+
 	list_for_each(n, &sd->files)
 		list_entry(n, struct followed, node)->present = false;
 	for (size_t i = 0; i < sd->options->file_count; i++)
-		look_at_pattern(sd, sd->options->files[i]);
+		whole &= look_at_pattern(sd, sd->options->files[i]);
 	list_for_each_safe(n, &sd->files) {
 		struct followed *f = list_entry(n, struct followed, node);
 
-		if (f->present)
+		if (f->present || !whole)
 			continue;
 		sd->ops->file(sd->ctx, f->path, NULL, 0);
 		followed_free(f);
@@ -158,7 +182,7 @@ static void watch_directory(struct file_sd *sd, const char *pattern)
 
 	/* A directory that is not there (yet) is looked at by the refresh. */
 	inotify_add_watch(sd->inotify.fd, dirname(copy),
-		IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE);
+		IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ATTRIB);
 }
 
 int file_sd_new(struct loop *loop, const struct file_sd_options *options,

@@ -16,7 +16,7 @@ struct file_sd;
 struct file_sd_ops {
 	/* All label sets of one file, again after each change; count 0: the file is gone. */
 	void (*file)(void *ctx, const char *path, const struct labels *sets, size_t count);
-	/* The file cannot be used; what it gave before stays. Once per change. */
+	/* The file cannot be used; what it gave before stays. Once per change of it, or of the reason. */
 	void (*trouble)(void *ctx, const char *path, const struct error *err);
 };
 

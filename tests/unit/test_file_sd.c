@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,15 @@ static void on_trouble(void *ctx, const char *path, const struct error *err)
 }
 
 static const struct file_sd_ops ops = {.file = on_file, .trouble = on_trouble};
+
+static void move(const char *from, const char *to)
+{
+	char before[256], after[256];
+
+	snprintf(before, sizeof(before), "%s/%s", directory, from);
+	snprintf(after, sizeof(after), "%s/%s", directory, to);
+	ck_assert_int_eq(rename(before, after), 0);
+}
 
 static void put(const char *name, const char *text)
 {
@@ -122,5 +132,71 @@ START_TEST(a_file_with_mistakes_is_told_of_once_and_changes_nothing)
 }
 END_TEST
 
+/* Root reads everything, so these looks are somebody else's. */
+static void become(uid_t uid)
+{
+	if (getuid() == 0)
+		ck_assert_int_eq(seteuid(uid), 0);
+}
+
+static void set_mode(const char *name, mode_t mode)
+{
+	char path[256];
+
+	become(0);
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	ck_assert_int_eq(chmod(path, mode), 0);
+	become(65534);
+}
+
+static void expect_nothing(void)
+{
+	int64_t end = clock_monotonic_ns() + 150 * NSEC_PER_MSEC;
+
+	while (clock_monotonic_ns() < end)
+		ck_assert_int_eq(loop_turn(loop, 10 * NSEC_PER_MSEC), 0);
+	ck_assert_str_eq(told, "");
+}
+
+START_TEST(a_file_that_could_not_be_read_is_read_when_it_can_be)
+{
+	expect("a.yml=one,two, ");
+	put("b.yml.x", "- {service_name: hidden}\n");
+	set_mode("b.yml.x", 0);
+	set_mode("", 0755);
+	become(0);
+	move("b.yml.x", "b.yml");
+	become(65534);
+	expect("b.yml! ");
+	set_mode("ignored.txt", 0600); /* another look, and no further word of it */
+	expect_nothing();
+	set_mode("b.yml", 0644);
+	expect("b.yml=hidden, ");
+	set_mode("b.yml", 0600); /* what is known is not read again */
+	expect_nothing();
+	become(0);
+}
+END_TEST
+
+START_TEST(a_directory_that_cannot_be_read_takes_nothing_away)
+{
+	struct rlimit limit, none;
+
+	expect("a.yml=one,two, ");
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 3;
+	set_mode("a.yml", 0600);
+	become(0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	expect_nothing();
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	take_away("a.yml");
+	expect("a.yml= ");
+}
+END_TEST
+
 UNIT_MAIN_FIXTURE("file_sd", setup, teardown, files_are_told_at_once_and_again_when_they_change,
-	a_file_with_mistakes_is_told_of_once_and_changes_nothing)
+	a_file_with_mistakes_is_told_of_once_and_changes_nothing,
+	a_file_that_could_not_be_read_is_read_when_it_can_be,
+	a_directory_that_cannot_be_read_takes_nothing_away)
