@@ -325,8 +325,10 @@ static int try_reload(struct agent *a, struct error *err)
 	int r = apply(a, &next, err);
 
 	if (r < 0) {
+		bool in_part = !next.rules; /* discover has them: there is no way back */
+
 		config_release(&next);
-		if (!a->pipeline.profiler)
+		if (in_part)
 			request_stop(a, EXIT_FAILED);
 		return r;
 	}
@@ -344,7 +346,10 @@ static int reload(struct agent *a, struct error *err)
 	int r = try_reload(a, err);
 
 	if (r < 0)
-		log_error("config", "the configuration in force stays",
+		log_error("config",
+			a->exit_code == EXIT_FAILED
+				? "stopping: the new configuration is in force only in part"
+				: "the configuration in force stays",
 			LOG_STR("reason", err->message));
 	face_reloaded(a->face, r == 0);
 	return r;
