@@ -12,7 +12,9 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -30,6 +32,17 @@ static int walk(int at, const char *path, unsigned long long resolve)
 	long fd = syscall(SYS_openat2, at, path, &how, sizeof(how));
 
 	return fd < 0 ? -errno : (int)fd;
+}
+
+int root_id_of_process(int process_dir, struct root_id *ret)
+{
+	struct statx st;
+
+	*ret = (struct root_id){0};
+	if (statx(process_dir, "root", AT_STATX_DONT_SYNC, STATX_INO, &st) < 0)
+		return -errno;
+	*ret = (struct root_id){makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino};
+	return 0;
 }
 
 int file_root_of_process(int process_dir, struct file_root *ret)

@@ -10,6 +10,24 @@
 #include "base/macros.h"
 #include "proc/mapped_file.h"
 
+/* Which directory is a root, zeroed: not known. */
+struct root_id {
+	uint64_t dev, inode;
+};
+
+static inline bool root_id_known(const struct root_id *id)
+{
+	return id->dev || id->inode;
+}
+
+static inline bool root_id_equal(const struct root_id *a, const struct root_id *b)
+{
+	return a->dev == b->dev && a->inode == b->inode;
+}
+
+/* Of the process whose directory this is, now. 0; after -errno it is not known. */
+int root_id_of_process(int process_dir, struct root_id *ret);
+
 struct file_root {
 	int fd; /* O_PATH, owned; -1: none */
 	int process_dir; /* borrowed; -1: the root is trusted, any file system will do */

@@ -29,10 +29,13 @@
 #include "base/hex.h"
 #include "base/text.h"
 #include "symbols/dso_files.h"
+#include "symbols/root_share.h"
 #include "symbols/symbolizer.h"
 
 /* All files of all processes; a host with a hundred different containers maps some thousands. */
 #define MAX_DSOS      16384
+/* Of one root: a container that maps ever new files leaves room for the others'. */
+#define MAX_OF_ROOT   (MAX_DSOS / 4)
 #define MAX_PATH_TEXT 4096
 /* No vDSO has more than a few pages. */
 #define VDSO_MAX      65536
@@ -45,7 +48,9 @@ struct dso {
 	struct hashmap_entry entry;
 	struct hashmap_entry mapped_entry; /* of a MODULE_FILE */
 	size_t refs;
-	uint64_t root_dev, root_inode;
+	struct root_id root;
+	struct root_share *share;
+	uint64_t walk;
 	char *path; /* as in maps */
 	char *printable; /* the same, for module.path */
 	uint32_t dev_major, dev_minor; /* as in maps */
@@ -63,7 +68,7 @@ struct dso {
 /* Beneath which root matters, because that is where its debug file is looked for. */
 struct dso_key {
 	struct file_identity identity;
-	uint64_t root_dev, root_inode;
+	struct root_id root;
 	const char *path;
 };
 
@@ -73,8 +78,7 @@ static bool dso_is(const struct hashmap_entry *e, const void *key)
 	const struct dso_key *k = key;
 
 	return file_identity_equal(&dso->files.identity, &k->identity) &&
-		dso->root_dev == k->root_dev && dso->root_inode == k->root_inode &&
-		strcmp(dso->path, k->path) == 0;
+		root_id_equal(&dso->root, &k->root) && strcmp(dso->path, k->path) == 0;
 }
 
 static uint64_t hash_mapped(const struct map_entry *e)
@@ -103,6 +107,7 @@ void dso_cache_init(struct dso_cache *cache, const struct dso_cache_options *opt
 	name_store_init(&cache->store, options->max_bytes);
 	dso_files_budget_init(&cache->files, options->host_dir);
 	hashmap_init(&cache->dsos, dso_is);
+	root_shares_init(&cache->roots);
 	hashmap_init(&cache->mapped, mapped_is);
 	list_init(&cache->loaded);
 }
@@ -124,8 +129,8 @@ static struct dso *dso_new(struct dso_cache *cache, const struct dso_key *key,
 	text_add_safe(&printable, key->path, strlen(key->path), MAX_PATH_TEXT);
 	dso->refs = 1;
 	dso_files_init(&dso->files, &cache->files, &key->identity);
-	dso->root_dev = key->root_dev;
-	dso->root_inode = key->root_inode;
+	dso->root = key->root;
+	dso->share = root_share_take(&cache->roots, &key->root);
 	dso->path = xstrdup(key->path);
 	dso->printable = strbuf_detach(&printable);
 	list_init(&dso->loaded_node);
@@ -150,6 +155,7 @@ static void dso_free(struct dso_cache *cache, struct dso *dso)
 	name_chain_drop_tables(&cache->store, &dso->chain);
 	name_chain_drop_names(&cache->store, &dso->chain);
 	list_remove(&dso->loaded_node);
+	root_share_give_back(&cache->roots, dso->share);
 	free(dso->printable);
 	free(dso->path);
 	free(dso);
@@ -160,7 +166,7 @@ static uint64_t hash_key(const struct dso_key *key)
 	uint64_t hash = hash_combine(hash_bytes(&key->identity, sizeof(key->identity)),
 		hash_string(key->path));
 
-	return hash_combine(hash, hash_combine(key->root_dev, key->root_inode));
+	return hash_combine(hash, hash_combine(key->root.dev, key->root.inode));
 }
 
 static struct dso *find(struct dso_cache *cache, const struct dso_key *key)
@@ -186,13 +192,9 @@ static struct dso_key key_of(int process_dir, const struct map_entry *entry)
 			.inode = entry->inode},
 		.path = entry->path,
 	};
-	struct statx root;
 
-	if (process_dir >= 0 &&
-		statx(process_dir, "root", AT_STATX_DONT_SYNC, STATX_INO, &root) == 0) {
-		key.root_dev = makedev(root.stx_dev_major, root.stx_dev_minor);
-		key.root_inode = root.stx_ino;
-	}
+	if (process_dir >= 0)
+		root_id_of_process(process_dir, &key.root);
 	return key;
 }
 
@@ -211,7 +213,8 @@ static struct dso *get_found(struct dso_cache *cache, int process_dir,
 		}
 		return dso;
 	}
-	if (cache->dsos.count >= MAX_DSOS)
+	if (cache->dsos.count >= MAX_DSOS ||
+		root_share_files(&cache->roots, &key->root) >= MAX_OF_ROOT)
 		return NULL;
 	dso = add(cache, key, MODULE_FILE);
 	dso->dev_major = entry->dev_major;
@@ -294,6 +297,16 @@ void dso_unref(struct dso_cache *cache, struct dso *dso)
 	/* Freed in dso_cache_end_round(): frames may still point to it. */
 	(void)cache;
 	dso->refs--;
+}
+
+bool dso_walked(const struct dso *dso, uint64_t walk)
+{
+	return dso->walk == walk;
+}
+
+void dso_set_walked(struct dso *dso, uint64_t walk)
+{
+	dso->walk = walk;
 }
 
 const struct module *dso_module(const struct dso *dso)
@@ -562,6 +575,7 @@ void dso_cache_release(struct dso_cache *cache)
 	}
 	hashmap_release(&cache->dsos);
 	hashmap_release(&cache->mapped);
+	hashmap_release(&cache->roots);
 	name_store_release(&cache->store);
 	dso_files_budget_release(&cache->files);
 }

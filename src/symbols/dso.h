@@ -30,6 +30,8 @@ struct symbolizer_file; /* symbolizer.h */
 struct dso_cache {
 	struct hashmap dsos; /* by identity, path and root */
 	struct hashmap mapped; /* by what maps show: device, inode, path */
+	struct hashmap roots; /* how many dsos each has: see root_share.h */
+	uint64_t walks; /* the number of the last one, see dso_walked() */
 	struct name_store store;
 	struct dso_files_budget files;
 	struct list_node loaded; /* dsos that hold tables or names, least recently used first */
@@ -52,7 +54,7 @@ void dso_cache_release(struct dso_cache *cache);
 /*
  * The file behind a mapping of the process whose directory this is; opened now, parsed when first asked
  * about. A file that cannot be had or must not be touched is a dso too, without names. The caller owns a
- * reference. NULL only where there are too many files.
+ * reference. NULL only where there are too many files, in all or of that process's root.
  */
 struct dso *dso_get(struct dso_cache *cache, int process_dir, const struct map_entry *entry);
 /*
@@ -70,6 +72,10 @@ struct dso *dso_get_absent(struct dso_cache *cache, const struct map_entry *entr
 struct dso *dso_get_vdso(struct dso_cache *cache);
 struct dso *dso_ref(struct dso *dso);
 void dso_unref(struct dso_cache *cache, struct dso *dso);
+
+/* For counting distinct ones: whether it was met in the walk of that number, of which each has its own. */
+bool dso_walked(const struct dso *dso, uint64_t walk);
+void dso_set_walked(struct dso *dso, uint64_t walk);
 
 const struct module *dso_module(const struct dso *dso);
 

@@ -17,6 +17,8 @@
 
 /* Executable mappings per process; the largest JITs have some thousands. */
 #define MAX_MAPPINGS      16384
+/* Different files behind them. Hardly a program has 200; each is a dso, and there is room for so many in all. */
+#define MAX_FILES         2048
 /* More than one has ended only while the process ends. */
 #define MAX_THREADS_TRIED 16
 
@@ -25,6 +27,8 @@ struct reading {
 	int process_dir;
 	const struct process_maps *old;
 	size_t old_at;
+	uint64_t walk;
+	size_t files; /* different ones, as the walk met them */
 	struct process_maps now;
 };
 
@@ -79,6 +83,24 @@ static struct dso *known_dso(struct reading *r, const struct mapping *m)
 	return dso_ref(o->dso);
 }
 
+/* NULL where the process has too many. */
+static struct dso *file_of(struct reading *r, const struct mapping *m, const struct map_entry *e)
+{
+	struct dso *dso = known_dso(r, m);
+
+	if (!dso && m->kind == MAPPING_FILE && r->files < MAX_FILES)
+		dso = dso_get(r->cache, r->process_dir, e);
+	if (!dso || dso_walked(dso, r->walk))
+		return dso;
+	if (r->files == MAX_FILES) {
+		dso_unref(r->cache, dso);
+		return NULL;
+	}
+	r->files++;
+	dso_set_walked(dso, r->walk);
+	return dso;
+}
+
 void process_maps_append(struct process_maps *maps, const struct mapping *mapping)
 {
 	if (maps->count == maps->capacity) {
@@ -109,9 +131,7 @@ static void take_mapping(void *ctx, const struct map_entry *e)
 		.kind = mapping_kind_of(e),
 	};
 
-	m.dso = known_dso(r, &m);
-	if (!m.dso && m.kind == MAPPING_FILE)
-		m.dso = dso_get(r->cache, r->process_dir, e);
+	m.dso = file_of(r, &m, e);
 	/* A 32-bit process, which has another vDSO, has it below 4 GiB. */
 	if (!m.dso && m.kind == MAPPING_VDSO && e->start > UINT32_MAX)
 		m.dso = dso_get_vdso(r->cache);
@@ -150,7 +170,12 @@ static int read_of_other_thread(struct reading *reading, int process_dir)
 
 int process_maps_read(struct process_maps *maps, struct dso_cache *cache, int process_dir)
 {
-	struct reading reading = {.cache = cache, .process_dir = process_dir, .old = maps};
+	struct reading reading = {
+		.cache = cache,
+		.process_dir = process_dir,
+		.old = maps,
+		.walk = ++cache->walks,
+	};
 	int r = maps_read(process_dir, take_mapping, &reading);
 
 	if (r == 0 && !reading.now.count)

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbols/root_share.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "base/macros.h"
+
+static bool share_is(const struct hashmap_entry *e, const void *key)
+{
+	return root_id_equal(&container_of(e, struct root_share, entry)->root, key);
+}
+
+void root_shares_init(struct hashmap *shares)
+{
+	hashmap_init(shares, share_is);
+}
+
+static struct root_share *find(const struct hashmap *shares, const struct root_id *root)
+{
+	struct hashmap_entry *e = hashmap_get(shares, hash_combine(root->dev, root->inode), root);
+
+	return e ? container_of(e, struct root_share, entry) : NULL;
+}
+
+size_t root_share_files(const struct hashmap *shares, const struct root_id *root)
+{
+	const struct root_share *share = find(shares, root);
+
+	return share ? share->files : 0;
+}
+
+struct root_share *root_share_take(struct hashmap *shares, const struct root_id *root)
+{
+	struct root_share *share = find(shares, root);
+
+	if (!share) {
+		share = xcalloc(1, sizeof(*share));
+		share->root = *root;
+		hashmap_add(shares, &share->entry, hash_combine(root->dev, root->inode));
+	}
+	share->files++;
+	return share;
+}
+
+void root_share_give_back(struct hashmap *shares, struct root_share *share)
+{
+	if (--share->files)
+		return;
+	hashmap_remove(shares, &share->entry);
+	free(share);
+}
