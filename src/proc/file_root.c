@@ -34,15 +34,20 @@ static int walk(int at, const char *path, unsigned long long resolve)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int root_id_of_process(int process_dir, struct root_id *ret)
+static int root_id_at(int dir, const char *path, int flags, struct root_id *ret)
 {
 	struct statx st;
 
 	*ret = (struct root_id){0};
-	if (statx(process_dir, "root", AT_STATX_DONT_SYNC, STATX_INO, &st) < 0)
+	if (statx(dir, path, AT_STATX_DONT_SYNC | flags, STATX_INO, &st) < 0)
 		return -errno;
 	*ret = (struct root_id){makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino};
 	return 0;
+}
+
+int root_id_of_process(int process_dir, struct root_id *ret)
+{
+	return root_id_at(process_dir, "root", 0, ret);
 }
 
 int file_root_of_process(int process_dir, struct file_root *ret)
@@ -56,6 +61,7 @@ int file_root_of_process(int process_dir, struct file_root *ret)
 		.process_dir = process_dir,
 		.local = mapped_file_is_local(process_dir, fd) == 0,
 	};
+	root_id_at(fd, "", AT_EMPTY_PATH, &ret->id);
 	return 0;
 }
 

@@ -31,6 +31,7 @@ int root_id_of_process(int process_dir, struct root_id *ret);
 struct file_root {
 	int fd; /* O_PATH, owned; -1: none */
 	int process_dir; /* borrowed; -1: the root is trusted, any file system will do */
+	struct root_id id; /* of a process's root */
 	bool local; /* the root's own file system answers by itself */
 };
 

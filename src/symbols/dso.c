@@ -17,10 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <fcntl.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -29,6 +26,7 @@
 #include "base/hex.h"
 #include "base/text.h"
 #include "symbols/dso_files.h"
+#include "symbols/mapped_as.h"
 #include "symbols/root_share.h"
 #include "symbols/symbolizer.h"
 
@@ -46,15 +44,13 @@ enum dso_state { DSO_NEW, DSO_READ, DSO_REFUSED };
 
 struct dso {
 	struct hashmap_entry entry;
-	struct hashmap_entry mapped_entry; /* of a MODULE_FILE */
+	struct mapped_as mapped; /* of a MODULE_FILE */
 	size_t refs;
 	struct root_id root;
 	struct root_share *share;
 	uint64_t walk;
 	char *path; /* as in maps */
 	char *printable; /* the same, for module.path */
-	uint32_t dev_major, dev_minor; /* as in maps */
-	uint64_t inode;
 	enum dso_state state;
 	enum name_missing refused_as;
 	bool too_large; /* its tables alone are over budget: no names, but all else */
@@ -81,23 +77,6 @@ static bool dso_is(const struct hashmap_entry *e, const void *key)
 		root_id_equal(&dso->root, &k->root) && strcmp(dso->path, k->path) == 0;
 }
 
-static uint64_t hash_mapped(const struct map_entry *e)
-{
-	uint64_t dev = (uint64_t)e->dev_major << 32 | e->dev_minor;
-
-	return hash_combine(hash_combine(dev, e->inode), hash_string(e->path));
-}
-
-static bool mapped_is(const struct hashmap_entry *e, const void *key)
-{
-	const struct dso *dso = container_of(e, struct dso, mapped_entry);
-	const struct map_entry *entry = key;
-
-	return dso->state != DSO_REFUSED && dso->inode == entry->inode &&
-		dso->dev_major == entry->dev_major && dso->dev_minor == entry->dev_minor &&
-		strcmp(dso->path, entry->path) == 0;
-}
-
 void dso_cache_init(struct dso_cache *cache, const struct dso_cache_options *options)
 {
 	*cache = (struct dso_cache){
@@ -108,7 +87,7 @@ void dso_cache_init(struct dso_cache *cache, const struct dso_cache_options *opt
 	dso_files_budget_init(&cache->files, options->host_dir);
 	hashmap_init(&cache->dsos, dso_is);
 	root_shares_init(&cache->roots);
-	hashmap_init(&cache->mapped, mapped_is);
+	mapped_as_init_table(&cache->mapped);
 	list_init(&cache->loaded);
 }
 
@@ -116,6 +95,7 @@ static void refuse(struct dso_cache *cache, struct dso *dso, enum name_missing w
 {
 	dso->state = DSO_REFUSED;
 	dso->refused_as = why;
+	dso->mapped.unusable = true;
 	dso_files_close(&dso->files);
 	cache->refused++;
 }
@@ -150,7 +130,7 @@ static struct dso *dso_new(struct dso_cache *cache, const struct dso_key *key,
 static void dso_free(struct dso_cache *cache, struct dso *dso)
 {
 	if (dso->module.kind == MODULE_FILE)
-		hashmap_remove(&cache->mapped, &dso->mapped_entry);
+		hashmap_remove(&cache->mapped, &dso->mapped.entry);
 	dso_files_release(&dso->files);
 	name_chain_drop_tables(&cache->store, &dso->chain);
 	name_chain_drop_names(&cache->store, &dso->chain);
@@ -217,10 +197,8 @@ static struct dso *get_found(struct dso_cache *cache, int process_dir,
 		root_share_files(&cache->roots, &key->root) >= MAX_OF_ROOT)
 		return NULL;
 	dso = add(cache, key, MODULE_FILE);
-	dso->dev_major = entry->dev_major;
-	dso->dev_minor = entry->dev_minor;
-	dso->inode = entry->inode;
-	hashmap_add(&cache->mapped, &dso->mapped_entry, hash_mapped(entry));
+	dso->mapped.path = dso->path;
+	mapped_as_add(&cache->mapped, &dso->mapped, entry, &key->root, process_dir, path_fd);
 	int fd = path_fd < 0 ? path_fd : mapped_file_open(process_dir, path_fd);
 
 	if (fd >= 0)
@@ -249,10 +227,11 @@ struct dso *dso_get_again(struct dso_cache *cache, int process_dir, const struct
 	return get_found(cache, process_dir, entry, path_fd, &key);
 }
 
-struct dso *dso_get_known(struct dso_cache *cache, const struct map_entry *entry, int64_t before_ns)
+struct dso *dso_get_known(struct dso_cache *cache, const struct map_entry *entry,
+	const struct root_id *root, int64_t before_ns)
 {
-	struct hashmap_entry *e = hashmap_get(&cache->mapped, hash_mapped(entry), entry);
-	struct dso *dso = e ? container_of(e, struct dso, mapped_entry) : NULL;
+	struct mapped_as *found = mapped_as_find(&cache->mapped, entry, root);
+	struct dso *dso = found ? container_of(found, struct dso, mapped) : NULL;
 
 	if (!dso || !dso_files_unchanged(&dso->files) || dso_files_are_mixed(&dso->files) ||
 		dso->files.identity.ctime_ns > before_ns)
@@ -260,10 +239,12 @@ struct dso *dso_get_known(struct dso_cache *cache, const struct map_entry *entry
 	return dso_ref(dso);
 }
 
-struct dso *dso_get_absent(struct dso_cache *cache, const struct map_entry *entry)
+struct dso *dso_get_absent(struct dso_cache *cache, const struct map_entry *entry,
+	const struct root_id *root)
 {
 	struct dso_key key = key_of(-1, entry);
 
+	key.root = *root;
 	return get_found(cache, -1, entry, -ENOENT, &key);
 }
 
@@ -297,6 +278,11 @@ void dso_unref(struct dso_cache *cache, struct dso *dso)
 	/* Freed in dso_cache_end_round(): frames may still point to it. */
 	(void)cache;
 	dso->refs--;
+}
+
+const struct root_id *dso_root(const struct dso *dso)
+{
+	return &dso->root;
 }
 
 bool dso_walked(const struct dso *dso, uint64_t walk)
@@ -377,9 +363,9 @@ void dso_visit(struct dso_cache *cache, struct dso *dso, int process_dir, uint64
 		.start = map_start,
 		.end = map_end,
 		.path = dso->path,
-		.inode = dso->inode,
-		.dev_major = dso->dev_major,
-		.dev_minor = dso->dev_minor,
+		.inode = dso->mapped.inode,
+		.dev_major = dso->mapped.dev_major,
+		.dev_minor = dso->mapped.dev_minor,
 	};
 
 	struct file_root root cleanup_file_root = {.fd = -1};
@@ -391,7 +377,8 @@ void dso_visit(struct dso_cache *cache, struct dso *dso, int process_dir, uint64
 	if (dso->state == DSO_NEW)
 		read_headers(cache, dso);
 	if (dso->state == DSO_READ && dso_files_want_debug(&dso->files) &&
-		file_root_of_process(process_dir, &root) == 0)
+		file_root_of_process(process_dir, &root) == 0 &&
+		root_id_equal(&root.id, &dso->root))
 		dso_files_look_for_debug(&dso->files, &root, dso->path);
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/hashmap.h"
 #include "base/list.h"
+#include "proc/file_root.h"
 #include "proc/mapped_file.h"
 #include "proc/maps.h"
 #include "symbols/byte_source.h"
@@ -29,7 +30,7 @@ struct symbolizer_file; /* symbolizer.h */
 
 struct dso_cache {
 	struct hashmap dsos; /* by identity, path and root */
-	struct hashmap mapped; /* by what maps show: device, inode, path */
+	struct hashmap mapped; /* by what maps show, see mapped_as.h */
 	struct hashmap roots; /* how many dsos each has: see root_share.h */
 	uint64_t walks; /* the number of the last one, see dso_walked() */
 	struct name_store store;
@@ -63,16 +64,22 @@ struct dso *dso_get(struct dso_cache *cache, int process_dir, const struct map_e
  */
 struct dso *dso_get_again(struct dso_cache *cache, int process_dir, const struct map_entry *entry,
 	bool own, int64_t before_ns);
-/* The same where no process is left to ask: a file that another process maps, or did, and still open. */
+/*
+ * The same where no process is left to ask: a file that another process beneath the same root maps, or did, and
+ * still open.
+ */
 struct dso *dso_get_known(struct dso_cache *cache, const struct map_entry *entry,
-	int64_t before_ns);
+	const struct root_id *root, int64_t before_ns);
 /* A file that cannot be had any more: it has a path and no names. */
-struct dso *dso_get_absent(struct dso_cache *cache, const struct map_entry *entry);
+struct dso *dso_get_absent(struct dso_cache *cache, const struct map_entry *entry,
+	const struct root_id *root);
 /* The vDSO: this process's own image, which is every 64-bit process's. NULL where there is none. */
 struct dso *dso_get_vdso(struct dso_cache *cache);
 struct dso *dso_ref(struct dso *dso);
 void dso_unref(struct dso_cache *cache, struct dso *dso);
 
+/* Beneath which it was opened. */
+const struct root_id *dso_root(const struct dso *dso);
 /* For counting distinct ones: whether it was met in the walk of that number, of which each has its own. */
 bool dso_walked(const struct dso *dso, uint64_t walk);
 void dso_set_walked(struct dso *dso, uint64_t walk);

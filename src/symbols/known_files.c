@@ -29,6 +29,7 @@
 struct file_key {
 	const struct map_entry *entry;
 	uint64_t generation;
+	const struct root_id *root;
 };
 
 static bool file_is(const struct hashmap_entry *e, const void *key)
@@ -39,7 +40,8 @@ static bool file_is(const struct hashmap_entry *e, const void *key)
 	return f->generation == k->generation && f->as_mapped.inode == k->entry->inode &&
 		f->as_mapped.dev_major == k->entry->dev_major &&
 		f->as_mapped.dev_minor == k->entry->dev_minor &&
-		f->as_mapped.deleted == k->entry->deleted && strcmp(f->path, k->entry->path) == 0;
+		f->as_mapped.deleted == k->entry->deleted && root_id_equal(&f->root, k->root) &&
+		strcmp(f->path, k->entry->path) == 0;
 }
 
 void known_files_init(struct known_files *files, struct dso_cache *dsos)
@@ -87,6 +89,7 @@ static struct known_file *file_new(struct known_files *files, const struct file_
 
 	memcpy(file->path, key->entry->path, len);
 	file->generation = key->generation;
+	file->root = *key->root;
 	file->as_mapped = *key->entry;
 	file->as_mapped.path = file->path;
 	list_init(&file->node);
@@ -96,10 +99,11 @@ static struct known_file *file_new(struct known_files *files, const struct file_
 }
 
 struct known_file *known_file_get(struct known_files *files, const struct map_entry *entry,
-	uint64_t generation)
+	uint64_t generation, const struct root_id *root)
 {
-	struct file_key key = {entry, generation};
-	uint64_t hash = hash_combine(mapping_file_key(entry), generation);
+	struct file_key key = {entry, generation, root};
+	uint64_t hash = hash_combine(hash_combine(mapping_file_key(entry), generation),
+		hash_combine(root->dev, root->inode));
 	struct hashmap_entry *e = hashmap_get(&files->files, hash, &key);
 	struct known_file *file =
 		e ? container_of(e, struct known_file, entry) : file_new(files, &key, hash);
@@ -135,16 +139,29 @@ bool known_file_wanted(struct known_files *files, struct known_file *file)
 	return true;
 }
 
+void known_file_keep(struct known_files *files, struct known_file *file, struct dso *dso)
+{
+	if (!root_id_known(&file->root) || !root_id_equal(dso_root(dso), &file->root))
+		return;
+	dso_ref(dso);
+	if (file->dso)
+		dso_unref(files->dsos, file->dso);
+	file->dso = dso;
+}
+
 void known_file_open(struct known_files *files, struct known_file *file, int process_dir,
 	const struct map_entry *entry, bool own, int64_t before_ns)
 {
+	struct root_id root;
+
+	if (root_id_of_process(process_dir, &root) < 0 || !root_id_equal(&root, &file->root))
+		return;
 	struct dso *dso = dso_get_again(files->dsos, process_dir, entry, own, before_ns);
 
 	if (!dso)
 		return;
-	if (file->dso)
-		dso_unref(files->dsos, file->dso);
-	file->dso = dso;
+	known_file_keep(files, file, dso);
+	dso_unref(files->dsos, dso);
 }
 
 void known_files_end_round(struct known_files *files)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The files that mapping events named, by device, inode, generation and path, and the dso of each as soon as it
- * could be opened. What a process mapped that died at once is mostly here already.
+ * The files that mapping events named, by device, inode, generation, path and root, and the dso of each as soon as it
+ * could be opened. What a process mapped that died at once is mostly here already. The root is a part of it because
+ * containers of one image may show the same device and inode, and each may have changed the file or its
+ * debug file.
  */
 #ifndef SYMBOLS_KNOWN_FILES_H
 #define SYMBOLS_KNOWN_FILES_H
@@ -20,7 +22,8 @@ struct known_file {
 	size_t refs;
 	struct map_entry as_mapped; /* its start, end and offset mean nothing */
 	uint64_t generation;
-	struct dso *dso; /* NULL: not had yet */
+	struct root_id root; /* of the processes that mapped it, as far as known */
+	struct dso *dso; /* NULL: not had yet; always one beneath this root */
 	uint64_t unused_round;
 	int64_t retry_ns; /* CLOCK_MONOTONIC: not tried again before */
 	char path[];
@@ -42,7 +45,7 @@ void known_files_release(struct known_files *files);
 
 /* The caller owns a reference. NULL where there are too many. */
 struct known_file *known_file_get(struct known_files *files, const struct map_entry *entry,
-	uint64_t generation);
+	uint64_t generation, const struct root_id *root);
 struct known_file *known_file_ref(struct known_file *file);
 void known_file_unref(struct known_files *files, struct known_file *file);
 
@@ -51,9 +54,12 @@ void known_file_unref(struct known_files *files, struct known_file *file);
  * not just tried, and not too many were opened lately.
  */
 bool known_file_wanted(struct known_files *files, struct known_file *file);
-/* Opens it, through a process that maps it, or (own false) one that has the same root. */
+/* Opens it, through a process that maps it or (own false) another one, if the root of that is the file's. */
 void known_file_open(struct known_files *files, struct known_file *file, int process_dir,
 	const struct map_entry *entry, bool own, int64_t before_ns);
+
+/* Remembers what was found in another way, if it is beneath the file's root. */
+void known_file_keep(struct known_files *files, struct known_file *file, struct dso *dso);
 
 /* Forgets what was unused for two rounds. */
 void known_files_end_round(struct known_files *files);

@@ -59,6 +59,7 @@ struct life {
 	uint64_t told_ns; /* of its last event */
 	uint64_t adopted_ns; /* when /proc was read, 0: never */
 	uint64_t ended_round;
+	struct root_id root; /* when it, or the one that it was forked from, was last looked at */
 	bool ended; /* the leader did; other threads may live */
 	bool exec_known;
 	uint32_t first_exec_id; /* of images[0], if exec_known */
@@ -197,10 +198,11 @@ struct adoption {
 	struct process_history *h;
 	struct process_image *image;
 	int process_dir;
+	struct root_id root;
 };
 
 static void put_mapping(struct process_history *h, struct process_image **image,
-	const struct map_entry *entry, uint64_t generation)
+	const struct map_entry *entry, uint64_t generation, const struct root_id *root)
 {
 	struct image_mapping m = {
 		.start = entry->start,
@@ -210,7 +212,7 @@ static void put_mapping(struct process_history *h, struct process_image **image,
 	};
 
 	if (m.kind == MAPPING_FILE)
-		m.file = known_file_get(&h->files, entry, generation);
+		m.file = known_file_get(&h->files, entry, generation, root);
 	process_image_map(image, &h->files, &m);
 }
 
@@ -228,7 +230,7 @@ static void adopt_mapping(void *ctx, const struct map_entry *entry)
 
 	if (!entry->executable)
 		return;
-	put_mapping(a->h, &a->image, entry, 0);
+	put_mapping(a->h, &a->image, entry, 0, &a->root);
 	struct known_file *file = file_at(a->image, entry->start);
 
 	if (file && known_file_wanted(&a->h->files, file))
@@ -249,6 +251,8 @@ static struct life *adopt(struct process_history *h, uint32_t pid, uint64_t at_n
 		return l;
 	}
 	h->stats.adopted++;
+	root_id_of_process(dir, &a.root);
+	l->root = a.root;
 	a.image = process_image_new(&h->image_bytes);
 	if (maps_read(dir, adopt_mapping, &a) < 0 || !a.image->count) {
 		process_image_unref(a.image, &h->files);
@@ -274,6 +278,7 @@ void process_history_forked(struct process_history *h, uint32_t pid, uint32_t pa
 	struct process_image *image = span->image ? process_image_ref(span->image) : NULL;
 	uint32_t exec_id = from->first_exec_id + (uint32_t)from->image_count - 1;
 	uint64_t parent_start_ns = from->start_ns;
+	struct root_id root = from->root;
 	bool exec_known = from->exec_known;
 
 	touch(h, from, at_ns);
@@ -281,6 +286,7 @@ void process_history_forked(struct process_history *h, uint32_t pid, uint32_t pa
 
 	l->parent = parent;
 	l->parent_start_ns = parent_start_ns;
+	l->root = root;
 	l->start_ns = at_ns;
 	l->forked = true;
 	l->exec_known = exec_known;
@@ -312,6 +318,20 @@ static int open_own(const struct process_history *h, const struct life *l)
 	return l->start_ns ? process_dir_open(h->proc, &id) : -ESRCH;
 }
 
+/*
+ * A process has its parent's root until it takes another one, which no event tells. So it is looked at when a
+ * file of the process is not known beneath the root that it had.
+ */
+static void look_at_root(struct process_history *h, struct life *l, int process_dir)
+{
+	struct root_id root;
+
+	if (root_id_of_process(process_dir, &root) < 0 || root_id_equal(&root, &l->root))
+		return;
+	l->root = root;
+	process_image_set_root(&current(l)->image, &h->files, &root);
+}
+
 void process_history_mapped(struct process_history *h, uint32_t pid, const struct map_entry *entry,
 	uint64_t generation, uint64_t at_ns)
 {
@@ -322,14 +342,18 @@ void process_history_mapped(struct process_history *h, uint32_t pid, const struc
 	touch(h, l, at_ns);
 	if (!span->image)
 		return;
-	put_mapping(h, &span->image, entry, generation);
+	put_mapping(h, &span->image, entry, generation, &l->root);
 	struct known_file *file = file_at(span->image, entry->start);
 
 	if (!file || !known_file_wanted(&h->files, file))
 		return;
 	int dir cleanup_close = open_own(h, l);
 
-	if (dir >= 0)
+	if (dir < 0)
+		return;
+	look_at_root(h, l, dir);
+	file = file_at(span->image, entry->start);
+	if (file)
 		known_file_open(&h->files, file, dir, entry, true, INT64_MAX);
 }
 
@@ -443,12 +467,10 @@ enum image_age process_history_age(const struct process_history *h, const struct
 	return (size_t)index + 1 == l->image_count ? IMAGE_CURRENT : IMAGE_PAST;
 }
 
-/* Looks where the process looked, through those who probably have the same root and live on. */
+/* Looks where the process looked, through those who have the same root and live on. */
 static void open_by_ancestors(struct process_history *h, const struct life *l,
-	struct known_file *file, const struct map_entry *entry)
+	struct known_file *file, const struct map_entry *entry, int64_t before_ns)
 {
-	int64_t before_ns = realtime_of(h, l->told_ns);
-
 	for (int i = 0; i < MAX_ANCESTORS && !file->dso; i++) {
 		struct process_id id = {.pid = l->parent, .start_ns = l->parent_start_ns};
 		int dir cleanup_close = id.start_ns ? process_dir_open(h->proc, &id) : -ESRCH;
@@ -459,8 +481,24 @@ static void open_by_ancestors(struct process_history *h, const struct life *l,
 		if (!l)
 			break;
 	}
+}
+
+/* The file of a process that is gone; without names where it is not known beneath its root. */
+static struct dso *dso_beneath_root(struct process_history *h, const struct life *l,
+	struct known_file *file, const struct map_entry *entry)
+{
+	int64_t before_ns = realtime_of(h, l->told_ns);
+
 	if (!file->dso)
-		file->dso = dso_get_known(h->files.dsos, entry, before_ns);
+		open_by_ancestors(h, l, file, entry, before_ns);
+	if (file->dso)
+		return dso_ref(file->dso);
+	struct dso *dso = dso_get_known(h->files.dsos, entry, &file->root, before_ns);
+
+	if (!dso)
+		return dso_get_absent(h->files.dsos, entry, &file->root);
+	known_file_keep(&h->files, file, dso);
+	return dso;
 }
 
 static struct dso *dso_in(const struct process_maps *old, const struct mapping *m)
@@ -490,10 +528,8 @@ static struct dso *dso_of(struct process_history *h, const struct life *l,
 
 		if (dir >= 0)
 			known_file_open(&h->files, im->file, dir, &entry, true, INT64_MAX);
-		if (!im->file->dso)
-			open_by_ancestors(h, l, im->file, &entry);
 	}
-	return im->file->dso ? dso_ref(im->file->dso) : dso_get_absent(h->files.dsos, &entry);
+	return dso_beneath_root(h, l, im->file, &entry);
 }
 
 static void answer(struct process_history *h, const struct life *l,

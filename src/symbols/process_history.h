@@ -63,8 +63,9 @@ enum image_age {
 enum image_age process_history_age(const struct process_history *h, const struct process_id *id);
 
 /*
- * The mappings of an image. Files that could not be opened while the process lived are looked for beneath the
- * root of its ancestors, and `old` (may be empty) tells what is known of them otherwise. 0; -ENOENT
+ * The mappings of an image. Files that could not be opened while the process lived are looked for through its
+ * ancestors and others that have its root, and `old` (may be empty) tells what is known of them otherwise. What is
+ * known beneath another root only has no names. 0; -ENOENT
  * where the image is unknown or some of its events are missing, -E2BIG where it has too many mappings to be held
  * and `old` has some. *ret is the caller's.
  */

@@ -165,3 +165,18 @@ void process_image_map(struct process_image **image, struct known_files *files,
 		drop(files, &own->list[i]);
 	replace(own, at, end, pieces, count);
 }
+
+void process_image_set_root(struct process_image **image, struct known_files *files,
+	const struct root_id *root)
+{
+	*image = unshare(*image, files);
+	for (size_t i = 0; i < (*image)->count; i++) {
+		struct known_file *old = (*image)->list[i].file;
+
+		if (!old || root_id_equal(&old->root, root))
+			continue;
+		(*image)->list[i].file =
+			known_file_get(files, &old->as_mapped, old->generation, root);
+		known_file_unref(files, old);
+	}
+}

@@ -41,4 +41,8 @@ void process_image_unref(struct process_image *image, struct known_files *files)
 void process_image_map(struct process_image **image, struct known_files *files,
 	const struct image_mapping *mapping);
 
+/* Its files are those beneath another root. *image becomes one that nobody else has. */
+void process_image_set_root(struct process_image **image, struct known_files *files,
+	const struct root_id *root);
+
 #endif

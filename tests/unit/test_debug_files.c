@@ -6,6 +6,7 @@
 
 #include "named.h"
 #include "symbols/debugdata.h"
+#include "symbols/dso.h"
 #include "temp_dir.h"
 #include "unit.h"
 
@@ -142,6 +143,71 @@ START_TEST(the_containers_debug_files_are_looked_at_and_no_others)
 }
 END_TEST
 
+static void keep_program(void *ctx, const struct map_entry *entry)
+{
+	struct map_entry *ret = ctx;
+	const char *name = strrchr(entry->path, '/');
+
+	if (!entry->executable || !name || strcmp(name, "/program") != 0)
+		return;
+	*ret = *entry;
+	ret->path = "/program";
+}
+
+/* The file of the first one, visited through the second one's directory. */
+static bool is_named_by_visit(struct dso_cache *cache, const struct program *p,
+	const struct program *visited)
+{
+	char *path cleanup_free = xasprintf("/proc/%d", (int)p->pid);
+	char *other_path cleanup_free = xasprintf("/proc/%d", (int)visited->pid);
+	int dir cleanup_close = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int other cleanup_close = open(other_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct map_entry entry = {0};
+	struct frame frame;
+
+	ck_assert_int_eq(maps_read(dir, keep_program, &entry), 0);
+	ck_assert_ptr_nonnull(entry.path);
+	struct dso *dso = dso_get(cache, dir, &entry);
+
+	ck_assert_ptr_nonnull(dso);
+	dso_visit(cache, dso, other, entry.start, entry.end);
+	dso_resolve(cache, dso, p->local - entry.start + entry.offset, &frame);
+	dso_unref(cache, dso);
+	return frame.origin == NAME_DEBUG_FILE;
+}
+
+/* The same program in two containers, one of which says what it likes. */
+START_TEST(a_process_of_another_root_shows_no_debug_file)
+{
+	struct dso_cache cache;
+	uint32_t next_module_id = 1;
+	struct temp_dir dir;
+
+	temp_dir_init(&dir);
+	split(&dir, "static");
+	char *id_path cleanup_free = build_id_path(&dir);
+	char *a_root cleanup_free = xasprintf("%s/a", dir.path);
+	char *b_root cleanup_free = xasprintf("%s/b", dir.path);
+
+	shell("cd %s && mkdir -p a b/$(dirname %s) && ln program a && ln program b && "
+	      "mv program.debug b/%s",
+		dir.path, id_path, id_path);
+	struct program a = start_in(a_root, "/program", NULL);
+	struct program b = start_in(b_root, "/program", NULL);
+
+	dso_cache_init(&cache,
+		&(struct dso_cache_options){.max_bytes = 8 << 20,
+			.next_module_id = &next_module_id,
+			.host_dir = -1});
+	ck_assert(!is_named_by_visit(&cache, &a, &b));
+	ck_assert(is_named_by_visit(&cache, &b, &b));
+	stop(&a);
+	stop(&b);
+	dso_cache_release(&cache);
+	temp_dir_release(&dir);
+}
+END_TEST
+
 START_TEST(the_hosts_debug_files_count_by_build_id)
 {
 	struct temp_dir dir;
@@ -213,5 +279,5 @@ END_TEST
 UNIT_MAIN("debug_files", a_link_is_followed_beside_the_program,
 	a_debug_file_with_another_crc_or_build_id_is_refused,
 	the_containers_debug_files_are_looked_at_and_no_others,
-	the_hosts_debug_files_count_by_build_id, debugdata_names_what_dynsym_does_not,
-	a_bomb_is_put_out)
+	a_process_of_another_root_shows_no_debug_file, the_hosts_debug_files_count_by_build_id,
+	debugdata_names_what_dynsym_does_not, a_bomb_is_put_out)

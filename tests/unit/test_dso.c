@@ -128,7 +128,7 @@ START_TEST(a_root_leaves_room_for_the_files_of_others)
 	}
 	e.inode++;
 	ck_assert_ptr_null(dso_get(&f.dsos, f.self, &e));
-	struct dso *other = dso_get_absent(&f.dsos, &e); /* beneath no root */
+	struct dso *other = dso_get_absent(&f.dsos, &e, &(struct root_id){0});
 
 	ck_assert_ptr_nonnull(other);
 	dso_unref(&f.dsos, other);
