@@ -23,6 +23,7 @@
 #include "base/clock.h"
 
 #define THREADS_PAUSE_NS (20 * NSEC_PER_MSEC) /* between two looks at a process's threads */
+#define PAUSE_PER_LOOK   20 /* times what it took: a process has 5% of our time at most */
 #define LOOK_FIRST_NS    (2 * NSEC_PER_MSEC) /* an interpreter begins within some ms ... */
 #define LOOK_LAST_NS     (50 * NSEC_PER_MSEC) /* ... or much later: the pauses grow */
 #define TRIES            100 /* some five seconds; then once a round */
@@ -142,15 +143,22 @@ static void look_at_mapping(void *ctx, const struct map_entry *entry)
 		look->binary = *binary;
 }
 
+/* When a look that took so long may be repeated. */
+static int64_t due_after(int64_t took_ns, int64_t least_ns)
+{
+	return clock_monotonic_ns() + MAX(least_ns, PAUSE_PER_LOOK * took_ns);
+}
+
 static void tell_threads(struct interp *in, struct interp_process_entry *p)
 {
+	int64_t begin_ns = clock_monotonic_ns();
 	size_t count =
 		p->runtime->threads(p->attached, &p->memory.memory, in->threads, THREADS_MAX);
 
 	/* The last word on a thread with several states is the newest interpreter's, whose come first. */
 	for (size_t i = count; i > 0; i--)
 		in->ops->thread(in->ctx, &p->id, &in->threads[i - 1]);
-	p->threads_ns = clock_monotonic_ns();
+	p->threads_ns = due_after(clock_monotonic_ns() - begin_ns, THREADS_PAUSE_NS);
 }
 
 /* A process that exec'd just now may be asked for as two images; /proc shows the same one for both. */
@@ -201,10 +209,13 @@ static bool is_waiting(const struct interp_process_entry *p)
 	return !p->attached && !p->unsupported && p->tries;
 }
 
-static void look_later(struct interp *in, struct interp_process_entry *p)
+static void look_later(struct interp *in, struct interp_process_entry *p, int64_t took_ns)
 {
 	p->pause_ns = p->pause_ns ? MIN(2 * p->pause_ns, LOOK_LAST_NS) : LOOK_FIRST_NS;
-	p->look_ns = clock_monotonic_ns() + p->pause_ns;
+	/* The usual 0.1 ms are no reason to begin with longer pauses: those at the end are long enough. */
+	if (took_ns <= LOOK_LAST_NS / PAUSE_PER_LOOK)
+		took_ns = 0;
+	p->look_ns = due_after(took_ns, p->pause_ns);
 	if (is_waiting(p) && (!in->look_ns || p->look_ns < in->look_ns))
 		in->look_ns = p->look_ns;
 }
@@ -217,9 +228,12 @@ static bool look_at(struct interp *in, const struct process_id *id, struct inter
 	int r = dir < 0 ? dir : maps_read(dir, look_at_mapping, &look);
 
 	if (r == 0 && look.found) {
+		/* Of our own: on a busy machine an interpreter that begins is not to be missed. */
+		int64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
 		p = p ? p : add_process(in, id);
 		attach(in, p, &look);
-		look_later(in, p);
+		look_later(in, p, clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
 	} else if (p) {
 		forget(in, p);
 	}
@@ -253,7 +267,7 @@ void interp_threads_missing(struct interp *in, const struct process_id *id)
 {
 	struct interp_process_entry *p = interp_find(in, id);
 
-	if (p && p->attached && clock_monotonic_ns() - p->threads_ns >= THREADS_PAUSE_NS)
+	if (p && p->attached && clock_monotonic_ns() >= p->threads_ns)
 		tell_threads(in, p);
 }
 

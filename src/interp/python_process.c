@@ -17,9 +17,9 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 
-/* Far more than anybody has; the chains may be circular. */
+/* Far more than anybody has; the chains may be circular. All interpreters' states count together. */
 #define MAX_INTERPRETERS 256
-#define MAX_STATES       16384
+#define MAX_STATES       8192
 /* To see where they keep their state: the main thread, which may keep it elsewhere, comes last. */
 #define THREADS_SEEN     4096
 
@@ -107,13 +107,14 @@ int python_attach(const struct python_binary *binary, const struct interp_memory
 	return 0;
 }
 
+/* *left: how many states may still be looked at, whether or not they are a living thread's. */
 static size_t threads_of(const struct python_offsets *o, const struct interp_memory *memory,
-	uint64_t interpreter, struct interp_thread *ret, size_t capacity)
+	uint64_t interpreter, size_t *left, struct interp_thread *ret, size_t capacity)
 {
 	uint64_t state = memory_word(memory, interpreter + o->interpreter_threads);
 	size_t count = 0;
 
-	for (size_t i = 0; state && i < MAX_STATES && count < capacity; i++) {
+	for (; state && *left && count < capacity; --*left) {
 		uint64_t id = memory_word(memory, state + o->walk.state_thread_id);
 
 		/* Of a thread that has ended its control block may be gone, or another's. */
@@ -128,10 +129,10 @@ size_t python_threads(const struct python_attached *attached, const struct inter
 	struct interp_thread *ret, size_t capacity)
 {
 	uint64_t interpreter = memory_word(memory, attached->interpreters);
-	size_t count = 0;
+	size_t count = 0, left = MAX_STATES;
 
-	for (size_t i = 0; interpreter && i < MAX_INTERPRETERS && count < capacity; i++) {
-		count += threads_of(&attached->offsets, memory, interpreter, ret + count,
+	for (size_t i = 0; interpreter && i < MAX_INTERPRETERS && left && count < capacity; i++) {
+		count += threads_of(&attached->offsets, memory, interpreter, &left, ret + count,
 			capacity - count);
 		interpreter = memory_word(memory, interpreter + attached->offsets.interpreter_next);
 	}

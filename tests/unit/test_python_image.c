@@ -228,6 +228,33 @@ START_TEST(chains_that_lead_nowhere_end)
 }
 END_TEST
 
+/* Each word points 16 bytes further: chains without an end, of states that are no living thread's. */
+struct endless {
+	struct interp_memory memory;
+	size_t calls;
+};
+
+static int read_endless(const struct interp_memory *memory, uint64_t address, void *buf, size_t len)
+{
+	((struct endless *)(uintptr_t)container_of(memory, struct endless, memory))->calls++;
+	for (size_t i = 0; i + 8 <= len; i += 8)
+		memcpy((char *)buf + i, &(uint64_t){address + i + 16}, 8);
+	return 0;
+}
+
+START_TEST(all_interpreters_states_count_together)
+{
+	struct endless endless = {.memory = {.read = read_endless}};
+	struct python_attached attached = {.interpreters = 4096};
+	struct interp_thread thread;
+
+	ck_assert(python_offsets_of(12, &attached.offsets));
+	ck_assert_uint_eq(python_threads(&attached, &endless.memory, &thread, 1), 0);
+	ck_assert_uint_ge(endless.calls, 4096);
+	ck_assert_uint_le(endless.calls, 3 * 10000);
+}
+END_TEST
+
 START_TEST(lines_of_each_table)
 {
 	/* Objects/lnotab_notes.txt: its own example, and a step back. */
@@ -278,4 +305,4 @@ END_TEST
 UNIT_MAIN("python_image", each_version_is_read_as_it_wrote, another_code_object_has_no_name,
 	an_unknown_version_is_left_alone, a_version_that_describes_itself_need_not_be_known,
 	an_interpreter_without_threads_is_asked_again, chains_that_lead_nowhere_end,
-	lines_of_each_table)
+	all_interpreters_states_count_together, lines_of_each_table)
