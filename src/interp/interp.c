@@ -113,6 +113,7 @@ static struct interp_process_entry *add_process(struct interp *in, const struct 
 	p->id = *id;
 	p->number = ++in->next_number;
 	p->tries = TRIES;
+	p->names_left = READ_BUDGET;
 	p->used_round = in->round;
 	p->memory.fd = -1;
 	hashmap_add(&in->processes, &p->entry, process_id_hash(id));
@@ -152,9 +153,13 @@ static int64_t due_after(int64_t took_ns, int64_t least_ns)
 static void tell_threads(struct interp *in, struct interp_process_entry *p)
 {
 	int64_t begin_ns = clock_monotonic_ns();
+	struct read_budget budget = READ_BUDGET;
+
+	p->memory.left = &budget;
 	size_t count =
 		p->runtime->threads(p->attached, &p->memory.memory, in->threads, THREADS_MAX);
 
+	p->memory.left = NULL;
 	/* The last word on a thread with several states is the newest interpreter's, whose come first. */
 	for (size_t i = count; i > 0; i--)
 		in->ops->thread(in->ctx, &p->id, &in->threads[i - 1]);
@@ -188,12 +193,15 @@ static void tell_unsupported(struct interp *in, struct interp_process_entry *p)
 static void attach(struct interp *in, struct interp_process_entry *p, const struct look *look)
 {
 	struct interp_description description = {0};
+	struct read_budget budget = READ_BUDGET;
 	int r = p->memory.memory.read ? 0 : process_memory_open(&p->memory, look->process_dir);
 
 	p->runtime = look->binary.runtime;
+	p->memory.left = &budget;
 	if (r == 0)
 		r = p->runtime->attach(look->binary.found, &p->memory.memory, look->bias,
 			&p->attached, &description);
+	p->memory.left = NULL;
 	p->description = description;
 	if (r == -ENOTSUP)
 		tell_unsupported(in, p);
@@ -333,6 +341,7 @@ void interp_end_round(struct interp *in)
 	list_for_each_safe(n, &in->by_use) {
 		struct interp_process_entry *p = list_entry(n, struct interp_process_entry, node);
 
+		p->names_left = READ_BUDGET;
 		if (!p->attached && !p->unsupported && !p->tries) {
 			look_at(in, &p->id, p);
 			continue;

@@ -29,14 +29,18 @@ static const char *shown(struct interp *in)
 	return in->text.buf;
 }
 
-/* Reads the name now; NULL where there is no room for more. */
-static struct named_code *read_name(struct interp *in, const struct interp_process_entry *p,
+/* Reads the name now; NULL where there is no room for more, or too much has been read of the process in this round. */
+static struct named_code *read_name(struct interp *in, struct interp_process_entry *p,
 	const struct interp_frame *record, struct named_code *known)
 {
 	if (!known && in->names.bytes > 2 * in->names.max_bytes)
 		return NULL;
+	p->memory.left = &p->names_left;
 	int r = p->runtime->name(p->attached, &p->memory.memory, record, &in->name);
 
+	p->memory.left = NULL;
+	if (r == -EAGAIN)
+		return known;
 	if (!known) {
 		known = name_cache_add(&in->names, p->number, record, r == 0 ? shown(in) : NULL,
 			r == 0 ? &in->name : NULL);

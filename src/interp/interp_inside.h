@@ -25,6 +25,7 @@ struct interp_process_entry {
 	unsigned tries; /* left */
 	int64_t look_ns, pause_ns; /* when the next one is due; after the last one */
 	struct process_memory memory;
+	struct read_budget names_left; /* for names in this round */
 	int64_t threads_ns; /* when they may be read again */
 	uint64_t used_round;
 };

@@ -7,7 +7,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <unistd.h>
+
+/* What does not fit is the last there was: nobody is to take the next small read for a sign that all went well. */
+static bool spend(struct read_budget *left, size_t len)
+{
+	if (left->bytes < len)
+		left->calls = 0;
+	if (!left->calls)
+		return false;
+	left->calls--;
+	left->bytes -= len;
+	return true;
+}
 
 static int read_process(const struct interp_memory *memory, uint64_t address, void *buf, size_t len)
 {
@@ -16,6 +29,8 @@ static int read_process(const struct interp_memory *memory, uint64_t address, vo
 	/* Above are no user addresses, and off_t has no room for them. */
 	if (address > INT64_MAX)
 		return -EFAULT;
+	if (p->left && !spend(p->left, len))
+		return -EAGAIN;
 	for (size_t done = 0; done < len;) {
 		ssize_t n = pread(p->fd, (char *)buf + done, len - done, (off_t)(address + done));
 

@@ -5,6 +5,7 @@
  */
 #include "unit/unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "interp/binaries.h"
@@ -362,6 +363,69 @@ START_TEST(an_interpreter_that_begins_is_looked_at_again)
 }
 END_TEST
 
+START_TEST(a_process_is_read_within_its_budget)
+{
+	struct process_id self = python_id(getpid());
+	struct process_memory memory = memory_of(&self);
+	struct read_budget left = {.calls = 3, .bytes = 100};
+	uint64_t words[3] = {1, 2, 3}, got[3];
+
+	/* Without one nothing is counted. */
+	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, sizeof(got)), 0);
+	memory.left = &left;
+	for (uint64_t i = 0; i < 3; i++)
+		ck_assert_uint_eq(memory_word(&memory.memory, (uintptr_t)&words[i]), i + 1);
+	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, 1), -EAGAIN);
+	/* Nor is what is smaller read where something did not fit. */
+	left = (struct read_budget){.calls = 3, .bytes = 20};
+	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, 21), -EAGAIN);
+	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, 8), -EAGAIN);
+	process_memory_close(&memory);
+}
+END_TEST
+
+/* What a program may do that makes up its stacks: ever other places in the same function. */
+START_TEST(names_of_a_round_are_read_within_a_budget)
+{
+	struct python_says says = {0};
+	struct told told;
+	struct interp *in = new_interp(&told, 1 << 20);
+	struct interp_frame records[WALK_MAX], made_up;
+	struct frame before, frame;
+	size_t calls;
+
+	start_python(&says, "exec python3 tests/data/python/parked.py sub");
+	ck_assert(listen_to_python(&says));
+	struct process_id id = python_id(says.pid);
+
+	interp_process_seen(in, &id);
+	struct process_memory memory = memory_of(&id);
+
+	ck_assert_uint_ge(python_chain(&memory.memory, &told.process.python, says.threads[0].ident,
+				  0, records, WALK_MAX, &calls),
+		2);
+	process_memory_close(&memory);
+	made_up = records[0];
+	for (uint32_t i = 0; i < 20000; i++) {
+		made_up.at = 1000000 + i;
+		interp_name(in, &id, &made_up, &frame);
+	}
+	ck_assert_uint_eq(interp_stats(in)->named, 20000);
+	/* What has a name keeps it; the line is read no more, nor is another name, until the next round. */
+	ck_assert(interp_name(in, &id, &records[0], &frame));
+	ck_assert_uint_eq(frame.line, frame.first_line);
+	ck_assert(interp_name(in, &id, &records[1], &before));
+	ck_assert_int_eq(before.origin, NAME_PSEUDO);
+	interp_end_round(in);
+	ck_assert(interp_name(in, &id, &records[0], &frame));
+	ck_assert_uint_gt(frame.line, frame.first_line);
+	ck_assert(interp_name(in, &id, &records[1], &frame));
+	ck_assert_int_eq(frame.origin, NAME_INTERPRETER);
+	end_python(&says);
+	interp_free(in);
+}
+END_TEST
+
 #define OLDEST 6
 #define NEWEST 14
 
@@ -406,6 +470,8 @@ int main(void)
 	tcase_add_loop_test(tcase, frames_are_those_that_python_shows, 0, count);
 	tcase_add_test(tcase, a_runtime_may_be_mapped_later);
 	tcase_add_test(tcase, an_interpreter_that_begins_is_looked_at_again);
+	tcase_add_test(tcase, a_process_is_read_within_its_budget);
+	tcase_add_test(tcase, names_of_a_round_are_read_within_a_budget);
 	tell_coverage(pythons, count);
 	for (int i = 0; i < count; i++)
 		free(pythons[i]);
