@@ -22,6 +22,8 @@
 #include "base/scratch.h"
 
 #define MAX_CODE    (4u << 20) /* of one part; without optimisation the whole has 200 KiB */
+#define MAX_ALL     (16u << 20) /* of all parts: made-up ones overlap */
+#define MAX_JUMPS   65536 /* out of the function: real ones and chance hits are some thousands */
 #define MAX_ENTRIES (4u << 20) /* Chrome has 700,000 */
 #define MAX_PIECES  512 /* candidates: chance hits are some hundreds */
 #define JUMP_SIZE   6 /* 0f 8x and four bytes of distance; e9 has five bytes */
@@ -58,6 +60,7 @@ struct pieces {
 		unsigned inside, all; /* jumps to its middle, to it at all */
 	} list[MAX_PIECES];
 	size_t count;
+	size_t left; /* bytes of code that may still be read */
 };
 
 static uint64_t start_of(const struct pieces *p, size_t entry)
@@ -118,16 +121,17 @@ static bool in_range(const struct interp_range *r, uint64_t address)
 	return address >= r->start && address < r->end;
 }
 
-/* The bytes of the code there, for free(); NULL where the file has them not. */
-static uint8_t *read_code(const struct pieces *p, const struct interp_range *range)
+/* The bytes of the code there, for free(); NULL where the file has them not, or too many were read before. */
+static uint8_t *read_code(struct pieces *p, const struct interp_range *range)
 {
 	size_t size = (size_t)(range->end - range->start);
 
 	uint64_t offset, left;
 
-	if (size > MAX_CODE || !elf_image_offset(p->image, range->start, &offset, &left) ||
-		size > left)
+	if (size > MAX_CODE || size > p->left ||
+		!elf_image_offset(p->image, range->start, &offset, &left) || size > left)
 		return NULL;
+	p->left -= size;
 	uint8_t *code = xmalloc(size + JUMP_SIZE);
 
 	if (byte_source_read(p->source, offset, code, size) == 0)
@@ -154,26 +158,28 @@ static bool jump_at(const uint8_t *code, size_t i, uint64_t address, uint64_t *r
 static void count_jumps_out(struct pieces *p, const struct interp_range *function)
 {
 	uint8_t *code cleanup_free = read_code(p, function);
-	size_t size = (size_t)(function->end - function->start);
+	size_t size = (size_t)(function->end - function->start), jumps = 0;
 	uint64_t target;
 
-	for (size_t i = 0; code && i + JUMP_SIZE <= size; i++)
-		if (jump_at(code, i, function->start, &target) && !in_range(function, target))
+	for (size_t i = 0; code && i + JUMP_SIZE <= size && jumps < MAX_JUMPS; i++)
+		if (jump_at(code, i, function->start, &target) && !in_range(function, target)) {
 			count_jump(p, target);
+			jumps++;
+		}
 }
 
-static bool jumps_back(const struct pieces *p, const struct interp_range *piece,
+static bool jumps_back(struct pieces *p, const struct interp_range *piece,
 	const struct interp_range *function)
 {
 	uint8_t *code cleanup_free = read_code(p, piece);
 	size_t size = (size_t)(piece->end - piece->start);
-	unsigned back = 0;
 	uint64_t target;
 
 	for (size_t i = 0; code && i + JUMP_SIZE <= size; i++)
-		back += jump_at(code, i, piece->start, &target) && in_range(function, target) &&
-			target != function->start;
-	return back > 0;
+		if (jump_at(code, i, piece->start, &target) && in_range(function, target) &&
+			target != function->start)
+			return true;
+	return false;
 }
 
 /* The table of the header, in entries; 0 where it is not of the usual kind. */
@@ -203,6 +209,7 @@ size_t python_eval_parts(const struct byte_source *source, const struct elf_imag
 
 	p->source = source;
 	p->image = image;
+	p->left = MAX_ALL;
 	p->base = image->named[ELF_EH_FRAME_HDR].address;
 	if (image->machine != EM_X86_64 || !elf_image_code_segment(image))
 		return 0;
