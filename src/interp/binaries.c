@@ -94,6 +94,14 @@ static void detect(struct binary *binary, int fd)
 		elf_image_release(&binary->image);
 }
 
+static struct binary *known(const struct binaries *b, const struct file_identity *identity)
+{
+	struct hashmap_entry *e =
+		hashmap_get(&b->by_identity, hash_bytes(identity, sizeof(*identity)), identity);
+
+	return e ? container_of(e, struct binary, entry) : NULL;
+}
+
 static struct binary *find(struct binaries *b, int process_dir, const struct map_entry *entry)
 {
 	struct file_identity identity;
@@ -101,22 +109,20 @@ static struct binary *find(struct binaries *b, int process_dir, const struct map
 
 	if (path_fd < 0)
 		return NULL;
-	uint64_t hash = hash_bytes(&identity, sizeof(identity));
-	struct hashmap_entry *e = hashmap_get(&b->by_identity, hash, &identity);
+	struct binary *binary = known(b, &identity);
 
-	if (e)
-		return container_of(e, struct binary, entry);
+	if (binary)
+		return binary;
 	int fd cleanup_close = mapped_file_open(process_dir, path_fd);
 
 	if (fd < 0)
 		return NULL;
 	if (b->by_identity.count >= MAX_FILES)
 		forget_files(b);
-	struct binary *binary = xcalloc(1, sizeof(*binary));
-
+	binary = xcalloc(1, sizeof(*binary));
 	binary->identity = identity;
 	detect(binary, fd);
-	hashmap_add(&b->by_identity, &binary->entry, hash);
+	hashmap_add(&b->by_identity, &binary->entry, hash_bytes(&identity, sizeof(identity)));
 	return binary;
 }
 
@@ -157,11 +163,16 @@ const struct binary *binaries_get(struct binaries *b, int process_dir,
 
 bool binaries_is_native(const struct binaries *b, uint32_t module_id)
 {
-	return hashmap_get(&b->native_modules, hash_u64(module_id), NULL) != NULL;
+	uint64_t hash = hash_u64(module_id);
+
+	return hashmap_get(&b->native_modules, hash, NULL) || hashmap_get(&b->native, hash, NULL);
 }
 
-void binaries_set_native(struct binaries *b, uint32_t module_id)
+void binaries_set_native(struct binaries *b, uint32_t module_id,
+	const struct file_identity *identity)
 {
-	if (!binaries_is_native(b, module_id))
-		add_native(&b->native_modules, hash_u64(module_id));
+	const struct binary *binary = known(b, identity);
+
+	if (!binaries_is_native(b, module_id) && !(binary && binary->runtime))
+		add_native(binary ? &b->native_modules : &b->native, hash_u64(module_id));
 }

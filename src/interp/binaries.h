@@ -17,8 +17,10 @@ struct binary {
 
 struct binaries {
 	struct hashmap by_identity;
-	struct hashmap native; /* what a maps line says of files that hold none, for a quick no */
-	struct hashmap native_modules; /* numbers of such files */
+	struct hashmap
+		native; /* what is believed to hold none for some rounds, for a quick no: lines in maps, numbers */
+	struct hashmap
+		native_modules; /* numbers of files that have been looked into and hold none */
 };
 
 void binaries_init(struct binaries *b);
@@ -32,7 +34,13 @@ const struct binary *binaries_get(struct binaries *b, int process_dir,
 	const struct map_entry *entry, uint64_t *ret_bias);
 /* By the numbers that the symbolizer gives to files and never to others. */
 bool binaries_is_native(const struct binaries *b, uint32_t module_id);
-void binaries_set_native(struct binaries *b, uint32_t module_id);
+/*
+ * No runtime was found in a process that maps that file: true for ever if the file was looked into and is known
+ * to hold none; for some rounds if it was not, its line in maps having been believed, or it could not be had just
+ * then; not at all if it holds one.
+ */
+void binaries_set_native(struct binaries *b, uint32_t module_id,
+	const struct file_identity *identity);
 /* Files that hold none may be others by now. */
 void binaries_end_round(struct binaries *b);
 

@@ -268,7 +268,8 @@ void interp_process_mapped(struct interp *in, const struct process_id *id,
 		return;
 	for (size_t i = 0; i < maps->count; i++)
 		if (maps->list[i].dso && maps->list[i].kind == MAPPING_FILE)
-			binaries_set_native(&in->binaries, dso_module(maps->list[i].dso)->id);
+			binaries_set_native(&in->binaries, dso_module(maps->list[i].dso)->id,
+				dso_identity(maps->list[i].dso));
 }
 
 void interp_threads_missing(struct interp *in, const struct process_id *id)

@@ -300,6 +300,11 @@ const struct module *dso_module(const struct dso *dso)
 	return &dso->module;
 }
 
+const struct file_identity *dso_identity(const struct dso *dso)
+{
+	return &dso->files.identity;
+}
+
 /* What is no file (the vDSO) has no identity, and is itself alone. */
 bool dso_same_file(const struct dso *a, const struct dso *b)
 {

@@ -85,6 +85,8 @@ bool dso_walked(const struct dso *dso, uint64_t walk);
 void dso_set_walked(struct dso *dso, uint64_t walk);
 
 const struct module *dso_module(const struct dso *dso);
+/* Made from the line in maps, without size and times, where the file could not be had. */
+const struct file_identity *dso_identity(const struct dso *dso);
 
 /* For others that parse the file. Its headers, read if need be; NULL where it cannot be had. */
 const struct elf_image *dso_image(struct dso_cache *cache, struct dso *dso);

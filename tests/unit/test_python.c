@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "interp/binaries.h"
 #include "interp/interp.h"
@@ -285,8 +286,24 @@ START_TEST(frames_are_those_that_python_shows)
 }
 END_TEST
 
-/* All that is known of a process is what it has mapped. */
-static void tell_mappings(struct interp *in, const struct process_id *id)
+/* Without descriptors to look into files: one is for the process, one for its mappings. */
+static void tell_without_descriptors(struct interp *in, const struct process_id *id,
+	const struct process_maps *maps)
+{
+	struct rlimit before, few;
+	int next = dup(0);
+
+	ck_assert_int_ge(next, 0);
+	close(next);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){(rlim_t)next + 2, before.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	interp_process_mapped(in, id, maps);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+/* All that is known of a process is what it has mapped. rounds: to wait, where it cannot be looked into at first. */
+static void tell_mappings(struct interp *in, const struct process_id *id, int rounds)
 {
 	static uint32_t next_module = 1; /* a module's id is never used again */
 	struct dso_cache dsos;
@@ -302,6 +319,10 @@ static void tell_mappings(struct interp *in, const struct process_id *id)
 			.next_module_id = &next_module,
 			.host_dir = -1});
 	ck_assert_int_eq(process_maps_read(&maps, &dsos, dir), 0);
+	if (rounds)
+		tell_without_descriptors(in, id, &maps);
+	for (int i = 0; i < rounds; i++)
+		interp_end_round(in);
 	interp_process_mapped(in, id, &maps);
 	interp_process_mapped(in, id, &maps);
 	process_maps_release(&maps, &dsos);
@@ -318,11 +339,11 @@ START_TEST(a_runtime_may_be_mapped_later)
 
 	start_python(&says, "exec python3 tests/data/python/busy.py 60");
 	ck_assert_int_eq(fgetc(says.out), 'b');
-	tell_mappings(in, &self);
+	tell_mappings(in, &self, 0);
 	ck_assert_uint_eq(told.described, 0);
 	struct process_id id = python_id(says.pid);
 
-	tell_mappings(in, &id);
+	tell_mappings(in, &id, 0);
 	ck_assert_uint_eq(told.described, 1);
 	ck_assert_uint_ge(told.thread_count, 1);
 	end_python(&says);
@@ -331,6 +352,23 @@ START_TEST(a_runtime_may_be_mapped_later)
 	ck_assert_uint_eq(told.described, 1);
 	interp_free(in);
 	ck_assert_uint_eq(told.forgotten, 1);
+}
+END_TEST
+
+START_TEST(a_file_that_could_not_be_had_is_looked_into_later)
+{
+	struct python_says says = {0};
+	struct told told;
+	struct interp *in = new_interp(&told, 1 << 20);
+
+	start_python(&says, "exec python3 tests/data/python/busy.py 60");
+	ck_assert_int_eq(fgetc(says.out), 'b');
+	struct process_id id = python_id(says.pid);
+
+	tell_mappings(in, &id, 8);
+	ck_assert_uint_eq(told.described, 1);
+	end_python(&says);
+	interp_free(in);
 }
 END_TEST
 
@@ -469,6 +507,7 @@ int main(void)
 
 	tcase_add_loop_test(tcase, frames_are_those_that_python_shows, 0, count);
 	tcase_add_test(tcase, a_runtime_may_be_mapped_later);
+	tcase_add_test(tcase, a_file_that_could_not_be_had_is_looked_into_later);
 	tcase_add_test(tcase, an_interpreter_that_begins_is_looked_at_again);
 	tcase_add_test(tcase, a_process_is_read_within_its_budget);
 	tcase_add_test(tcase, names_of_a_round_are_read_within_a_budget);
