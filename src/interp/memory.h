@@ -40,7 +40,7 @@ struct read_budget {
 
 /*
  * For one look at its threads, or all names of a round: 50 ms. The interpreters that the tests start take 1,600
- * calls and 0.5 MB to be found, 18 calls and 300 bytes for each place in the code.
+ * calls and 0.5 MB to be found, 10 calls and 400 bytes for each place in the code.
  */
 #define READ_BUDGET ((struct read_budget){.calls = 100000, .bytes = 16 << 20})
 

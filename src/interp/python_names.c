@@ -33,28 +33,42 @@ static inline int interp_read(const struct interp_memory *memory, void *to, uint
 
 #define MAX_TABLE                                                                                  \
 	(1u << 20) /* bytes of line table; the largest generated modules have some 100 KiB */
-#define ASCII   2 /* bits above kind */
-#define COMPACT 1
+#define CODE_SPAN 512 /* bytes of a code object that what we read lies in: some 90 */
+#define ASCII     2 /* bits above kind */
+#define COMPACT   1
 
 struct code {
 	uint64_t name, qualified_name, file, line_table;
 	uint32_t first_line, check;
 };
 
+/* All at once: they are near each other. */
 static int read_code(const struct python_offsets *o, const struct interp_memory *memory,
 	uint64_t at, struct code *ret)
 {
-	struct code c = {0};
-	int r = memory_read(memory, at + o->walk.code_first_line, &c.first_line,
-		sizeof(c.first_line));
+	const uint16_t qualified =
+		o->code_qualified_name ? o->code_qualified_name : o->walk.code_name;
+	const uint16_t words[] = {o->walk.code_name, o->code_file, o->walk.code_line_table,
+		qualified};
+	uint8_t data[CODE_SPAN];
+	uint64_t values[ARRAY_SIZE(words)];
+	size_t begin = o->walk.code_first_line, end = begin + sizeof(uint32_t);
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		begin = MIN(begin, (size_t)words[i]);
+		end = MAX(end, words[i] + sizeof(values[i]));
+	}
+	if (end - begin > sizeof(data))
+		return -EINVAL;
+	int r = memory_read(memory, at + begin, data, end - begin);
 
 	if (r < 0)
 		return r;
-	c.name = memory_word(memory, at + o->walk.code_name);
-	c.file = memory_word(memory, at + o->code_file);
-	c.line_table = memory_word(memory, at + o->walk.code_line_table);
-	c.qualified_name =
-		o->code_qualified_name ? memory_word(memory, at + o->code_qualified_name) : c.name;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		memcpy(&values[i], data + (words[i] - begin), sizeof(values[i]));
+	struct code c = {values[0], values[3], values[1], values[2], 0, 0};
+
+	memcpy(&c.first_line, data + (o->walk.code_first_line - begin), sizeof(c.first_line));
 	c.check = python_check(c.name, c.line_table, c.first_line);
 	*ret = c;
 	return 0;
