@@ -170,16 +170,17 @@ def test_unauthorized(run):
 
 
 def test_hostile_labels(run, engine):
-    """Labels with newlines, escape codes, 1 MB and odd bytes break neither log, server nor neighbour."""
+    """Labels with newlines, escape codes, 1 MB, odd bytes and another's id break neither log, server nor neighbour."""
     agent, received = run.profiled(rules=[
         "{source_labels: [__meta_docker_container_label_evil], target_label: evil}",
         "{regex: __meta_docker_container_label_(.+), action: labelmap}"])
     evil = {"evil": "x\n level=error msg=\"forged\" \x1b[31m\x1b]0;title\x07 \u202e\u2028",
             "huge": "A" * (1 << 20), "a\nb\x1b[2J": "key", "": "empty", "\u00fc.\u4e16": "\ud7ff"}
-    hostile = engine.api.run(run.image("burn", variant="hostile"), ["/burn", "1500"],
-                             name="hostile", labels=evil)
+    image = run.image("burn", variant="hostile")
     innocent = engine.api.run(run.image("burn", variant="innocent"), ["/burn", "1500"],
                               name="innocent")
+    evil |= {"__container_id__": innocent, "__process_pid__": "1"}
+    hostile = engine.api.run(image, ["/burn", "1500"], name="hostile", labels=evil)
     for container in (hostile, innocent):
         assert engine.api.wait(container) == 0
     wait_until(lambda: received.ticks("innocent") > 100 and received.ticks("hostile") > 100,
