@@ -497,6 +497,9 @@ static void add_self(struct metrics *m, const struct face *f)
 		"Memory held by past intervals for the page.", (double)history_bytes(f->history));
 	one(m, METRIC_GAUGE, "dockprof_history_intervals", "Past intervals held for the page.",
 		(double)history_intervals(f->history));
+	one(m, METRIC_COUNTER, "dockprof_history_intervals_too_large",
+		"Intervals not held: each would have needed more than half of the memory.",
+		(double)history_too_large(f->history));
 	one(m, METRIC_COUNTER, "dockprof_web_requests", "Requests answered.", (double)w->requests);
 	one(m, METRIC_COUNTER, "dockprof_web_requests_refused",
 		"Requests refused: malformed, of other hosts or sites, too many at once.",

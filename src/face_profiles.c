@@ -5,6 +5,7 @@
  * For the latter the interval that runs is ended at both ends of the wait, and a copy of the profiles
  * that are made in between is kept. So what is pushed stays whole; it is only cut into shorter intervals.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 #define MAX_SECONDS     300
 #define DELAY_NS        (100 * NSEC_PER_MSEC) /* where the interval cannot be ended just now ... */
 #define DELAYS_MAX      12 /* ... that often; then what there is is the answer */
+#define MAX_TEXT        ((size_t)32 << 20) /* of a download whose stacks are spelt out */
 #define MAX_TIME_MS     INT64_C(9000000000000) /* the year 2255, in ns it fits 64 bits */
 
 struct tap {
@@ -188,14 +190,19 @@ static struct pprof *asked_for(const struct face *f, struct web_exchange *x,
 		face_error(x, 400, "bad_data", "id or service, and times as ms since 1970");
 		return NULL;
 	}
-	struct pprof *p = history_profile(f->history, &query);
+	struct pprof *p = NULL;
+	int status = history_profile(f->history, &query, &p);
 
+	if (status == -EFBIG) {
+		face_error(x, 413, "too_large", "too many stacks at once: choose a shorter time");
+		return NULL;
+	}
 	*ret_name = xstrdup(service.len ? service.buf : id.buf);
-	return p ? p
-		 : pprof_new(&(struct pprof_options){
-			   .time_ns = query.from_ns,
-			   .period_ns = NSEC_PER_SEC / f->view.config->ebpf.sample_rate,
-		   });
+	return status == 0 ? p
+			   : pprof_new(&(struct pprof_options){
+				     .time_ns = query.from_ns,
+				     .period_ns = NSEC_PER_SEC / f->view.config->ebpf.sample_rate,
+			     });
 }
 
 void face_flamegraph(struct face *f, struct web_exchange *x, const struct web_request *r)
@@ -212,34 +219,47 @@ void face_flamegraph(struct face *f, struct web_exchange *x, const struct web_re
 	face_json(x, 200, &body);
 }
 
-static void write_pprof(struct strbuf *out, const struct pprof *p, const char *name)
+/* Writers of a format; false: it has more than MAX_TEXT, and `out` is of no use. */
+static bool write_pprof(struct strbuf *out, const struct pprof *p, const char *name)
 {
 	(void)name;
 	pprof_encode_gzip(p, out);
+	return true;
 }
 
-static void write_folded(struct strbuf *out, const struct pprof *p, const char *name)
+static bool write_svg(struct strbuf *out, const struct pprof *p, const char *name)
+{
+	report_svg(out, p, name);
+	return true;
+}
+
+static bool write_folded(struct strbuf *out, const struct pprof *p, const char *name)
 {
 	(void)name;
+	if (!report_folded_fits(p, NULL, MAX_TEXT))
+		return false;
 	report_folded(out, p, NULL);
+	return true;
 }
 
-static void write_speedscope(struct strbuf *out, const struct pprof *p, const char *name)
+static bool write_speedscope(struct strbuf *out, const struct pprof *p, const char *name)
 {
 	struct report_speedscope s;
 
 	report_speedscope_init(&s);
+	s.max = MAX_TEXT;
 	report_speedscope_add(&s, p, name);
 	report_speedscope_end(&s, out);
+	return !s.cut;
 }
 
 static const struct {
 	const char *name, *suffix, *type;
-	void (*write)(struct strbuf *out, const struct pprof *p, const char *name);
+	bool (*write)(struct strbuf *out, const struct pprof *p, const char *name);
 } formats[] = {
 	{"pprof", "pb.gz", "application/octet-stream", write_pprof},
 	{"folded", "folded.txt", "text/plain; charset=utf-8", write_folded},
-	{"svg", "svg", "image/svg+xml", report_svg},
+	{"svg", "svg", "image/svg+xml", write_svg},
 	{"speedscope", "speedscope.json", "application/json", write_speedscope},
 };
 
@@ -276,9 +296,17 @@ void face_download(struct face *f, struct web_exchange *x, const struct web_requ
 
 	if (!p)
 		return;
-	formats[i].write(&body, p, name);
+	bool fits = formats[i].write(&body, p, name);
+
 	pprof_free(p);
+	if (!fits)
+		strbuf_release(&body);
 	memory_trim();
+	if (!fits) {
+		face_error(x, 413, "too_large",
+			"this text has more than 32 MiB: choose a shorter time, or format=pprof");
+		return;
+	}
 	strbuf_add_str(&headers, "Content-Disposition: attachment; filename=\"");
 	add_file_name(&headers, name);
 	strbuf_addf(&headers, ".%s\"\r\nContent-Security-Policy: sandbox\r\n", formats[i].suffix);

@@ -9,10 +9,13 @@
  *	store (nodes):          ... <- main <- work <- crush
  *
  * Nothing of the store can be given back alone. So when the budget is passed, the oldest eighth of the
- * intervals goes at once, and the store is made anew from those that stay; which is rare.
+ * intervals goes at once, and the store is made anew from those that stay, the newest first and as many
+ * as fit; which is rare. What a container runs could be made to fill the store: an interval that brings
+ * half of the budget or more is not kept, so that the others are.
  */
 #include "export/history.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +50,7 @@ struct history {
 	size_t max_bytes, record_bytes;
 	struct list_node series, records;
 	size_t record_count;
+	uint64_t too_large;
 	struct stack_store store;
 };
 
@@ -67,6 +71,15 @@ struct history *history_new(size_t max_bytes)
 	return h;
 }
 
+static void free_series(struct series *s)
+{
+	list_remove(&s->node);
+	free(s->id);
+	free(s->service);
+	free(s->name);
+	free(s);
+}
+
 static void drop_record(struct history *h, struct record *r)
 {
 	struct series *s = r->series;
@@ -78,11 +91,7 @@ static void drop_record(struct history *h, struct record *r)
 	if (--s->records)
 		return;
 	h->record_bytes -= s->bytes;
-	list_remove(&s->node);
-	free(s->id);
-	free(s->service);
-	free(s->name);
-	free(s);
+	free_series(s);
 }
 
 static struct record *oldest(const struct history *h)
@@ -157,7 +166,9 @@ static bool next_leaf(struct leaf_reader *reader)
 	return true;
 }
 
-static struct record *add_record(struct history *h, struct series *s, const struct strbuf *data)
+/* Before `pos` in the list of records. */
+static struct record *add_record(struct history *h, struct list_node *pos, struct series *s,
+	const struct strbuf *data)
 {
 	struct record *r = xcalloc(1, sizeof(*r) + data->len);
 
@@ -166,7 +177,9 @@ static struct record *add_record(struct history *h, struct series *s, const stru
 	memcpy(r->data, data->buf, data->len);
 	h->record_bytes += sizeof(*r) + r->len + MALLOC_OVERHEAD;
 	h->record_count++;
-	list_append(&h->records, &r->node);
+	if (!s->records++)
+		h->record_bytes += s->bytes;
+	list_insert_before(pos, &r->node);
 	return r;
 }
 
@@ -193,7 +206,8 @@ static uint32_t move_node(const struct stack_store *from, struct stack_store *to
 	return at;
 }
 
-static void move_record(struct history *h, struct record *r, const struct stack_store *from,
+/* It becomes the oldest. */
+static void move_record(struct history *h, const struct record *r, const struct stack_store *from,
 	uint32_t *moved)
 {
 	struct leaf *leaves cleanup_free = xcalloc(r->len, sizeof(leaves[0]));
@@ -206,27 +220,12 @@ static void move_record(struct history *h, struct record *r, const struct stack_
 			.ticks = i.leaf.ticks,
 		};
 	encode(&data, leaves, count);
-	struct record *copy = add_record(h, r->series, &data);
+	struct record *copy = add_record(h, h->records.next, r->series, &data);
 
-	r->series->records++;
 	copy->time_ns = r->time_ns;
 	copy->duration_ns = r->duration_ns;
 	copy->period_ns = r->period_ns;
 	copy->ticks = r->ticks;
-	drop_record(h, r);
-}
-
-/* The store holds what the records need and nothing else afterwards. */
-static void rebuild(struct history *h)
-{
-	struct stack_store old = h->store;
-	uint32_t *moved cleanup_free = xcalloc(old.node_count, sizeof(moved[0]));
-
-	stack_store_seal(&old);
-	stack_store_init(&h->store);
-	for (size_t left = h->record_count; left > 0; left--)
-		move_record(h, oldest(h), &old, moved);
-	stack_store_release(&old);
 }
 
 size_t history_bytes(const struct history *h)
@@ -239,10 +238,54 @@ size_t history_intervals(const struct history *h)
 	return h->record_count;
 }
 
+uint64_t history_too_large(const struct history *h)
+{
+	return h->too_large;
+}
+
+/*
+ * The store holds what the records need and nothing else afterwards. A record with which the budget is
+ * passed goes, with all older ones; then what it brought is still in the store.
+ */
+static void rebuild(struct history *h)
+{
+	struct stack_store old = h->store;
+	uint32_t *moved cleanup_free = xcalloc(old.node_count, sizeof(moved[0]));
+	struct list_node records;
+	bool fits = true;
+
+	stack_store_seal(&old);
+	stack_store_init(&h->store);
+	list_append(&h->records, &records);
+	list_remove(&h->records);
+	h->record_count = h->record_bytes = 0;
+	list_for_each(n, &h->series)
+		list_entry(n, struct series, node)->records = 0;
+	while (!list_empty(&records)) {
+		struct record *r = list_entry(records.prev, struct record, node);
+
+		if (fits)
+			move_record(h, r, &old, moved);
+		list_remove(&r->node);
+		free(r);
+		if (fits && history_bytes(h) > h->max_bytes) {
+			drop_record(h, oldest(h));
+			fits = false;
+		}
+	}
+	list_for_each_safe(n, &h->series)
+		if (!list_entry(n, struct series, node)->records)
+			free_series(list_entry(n, struct series, node));
+	stack_store_release(&old);
+}
+
+/* At most twice around: after the first time what is there fits. */
 static void keep_to_budget(struct history *h)
 {
-	while (history_bytes(h) > h->max_bytes && h->record_count) {
-		for (size_t drop = h->record_count / 8 + 1; drop > 0; drop--)
+	while (history_bytes(h) > h->max_bytes && (h->record_count || h->store.node_count > 1)) {
+		size_t drop = h->record_count / 8 + 1;
+
+		for (; drop > 0 && h->record_count > 1; drop--)
 			drop_record(h, oldest(h));
 		rebuild(h);
 	}
@@ -271,7 +314,6 @@ static struct series *series_of(struct history *h, const char *id, const char *s
 	s->name = xstrndup(name, NAME_MAX_BYTES);
 	s->bytes = sizeof(*s) + strlen(s->id) + strlen(s->service) + strlen(s->name) +
 		4 * MALLOC_OVERHEAD;
-	h->record_bytes += s->bytes;
 	list_append(&h->series, &s->node);
 	return s;
 }
@@ -294,15 +336,12 @@ static uint32_t *frames_of(struct stack_store *store, const struct pprof *p)
 	return frames;
 }
 
-void history_add(struct history *h, const char *id, const char *service, const char *name,
-	const struct pprof *p)
+/* The nodes of the profile's stacks. False, and not all of them, where they bring too much. */
+static bool add_stacks(struct history *h, const struct pprof *p, struct leaf *leaves)
 {
+	size_t max = stack_store_needed(&h->store) + h->max_bytes / 2;
 	uint32_t *frames cleanup_free = frames_of(&h->store, p);
-	struct leaf *leaves cleanup_free = xcalloc(p->stack_count, sizeof(leaves[0]));
-	struct strbuf data cleanup_strbuf = STRBUF_INIT;
 
-	if (!p->stack_count)
-		return;
 	for (size_t i = 0; i < p->stack_count; i++) {
 		const struct pprof_stack *stack = &p->stacks[i];
 		uint32_t node = STACK_ROOT;
@@ -311,12 +350,29 @@ void history_add(struct history *h, const char *id, const char *service, const c
 			node = stack_store_child(&h->store, node,
 				frames[p->frames[stack->first + k]]);
 		leaves[i] = (struct leaf){.node = node, .ticks = stack->ticks};
+		if (stack_store_needed(&h->store) > max)
+			return false;
+	}
+	return true;
+}
+
+void history_add(struct history *h, const char *id, const char *service, const char *name,
+	const struct pprof *p)
+{
+	struct leaf *leaves cleanup_free = xcalloc(p->stack_count, sizeof(leaves[0]));
+	struct strbuf data cleanup_strbuf = STRBUF_INIT;
+
+	if (!p->stack_count || !h->max_bytes)
+		return;
+	if (!add_stacks(h, p, leaves)) {
+		h->too_large++;
+		rebuild(h);
+		keep_to_budget(h);
+		return;
 	}
 	encode(&data, leaves, p->stack_count);
-	struct series *s = series_of(h, id, service, name);
-	struct record *r = add_record(h, s, &data);
+	struct record *r = add_record(h, &h->records, series_of(h, id, service, name), &data);
 
-	s->records++;
 	r->time_ns = p->options.time_ns;
 	r->duration_ns = p->options.duration_ns;
 	r->period_ns = p->options.period_ns;
@@ -391,18 +447,34 @@ static void add_up(const struct history *h, const struct history_query *query, u
 	}
 }
 
-struct pprof *history_profile(const struct history *h, const struct history_query *query)
+/* Of all stacks that have ticks. */
+static size_t count_frames(const struct stack_store *store, const uint64_t *ticks)
+{
+	uint32_t *depth cleanup_free = xcalloc(store->node_count, sizeof(depth[0]));
+	size_t sum = 0;
+
+	for (size_t i = 1; i < store->node_count; i++) {
+		depth[i] = depth[store->nodes[i].parent] + 1;
+		sum += ticks[i] ? depth[i] : 0;
+	}
+	return sum;
+}
+
+int history_profile(const struct history *h, const struct history_query *query, struct pprof **ret)
 {
 	uint64_t *ticks cleanup_free = xcalloc(h->store.node_count, sizeof(ticks[0]));
 	struct pprof_options options = {0};
 
 	add_up(h, query, ticks, &options);
 	if (!options.time_ns)
-		return NULL;
+		return -ENOENT;
+	if (count_frames(&h->store, ticks) > HISTORY_MAX_FRAMES)
+		return -EFBIG;
 	struct pprof *p = pprof_new(&options);
 
 	for (uint32_t i = 1; i < h->store.node_count; i++)
 		if (ticks[i])
 			add_stack(p, &h->store, &(struct leaf){.node = i, .ticks = ticks[i]});
-	return p;
+	*ret = p;
+	return 0;
 }

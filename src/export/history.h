@@ -11,6 +11,10 @@
 
 #include "export/pprof.h"
 
+/* What a profile of the past may hold: some 20 MB, and half a second of making it. Stacks share most of
+ * what they are in the history, but stand alone in a profile. */
+#define HISTORY_MAX_FRAMES ((size_t)4 << 20)
+
 struct history;
 
 /* Strings valid as long as the history does not change. */
@@ -40,12 +44,16 @@ void history_visit(const struct history *h, const struct history_query *query,
 	void (*visit)(void *ctx, const struct history_interval *interval), void *ctx);
 /*
  * All intervals that the query selects as one profile, which the caller frees; its frames have names
- * and modules but no addresses. NULL where there is no such interval.
+ * and modules but no addresses. -ENOENT where there is no such interval, -EFBIG where its stacks have
+ * more than HISTORY_MAX_FRAMES together.
  */
-struct pprof *history_profile(const struct history *h, const struct history_query *query);
+int history_profile(const struct history *h, const struct history_query *query,
+	struct pprof **ret) MUST_CHECK;
 
 /* What it takes of memory now, at most max_bytes after each call. */
 size_t history_bytes(const struct history *h);
 size_t history_intervals(const struct history *h);
+/* Intervals that were not taken, as each would have needed more than half of the budget. */
+uint64_t history_too_large(const struct history *h);
 
 #endif

@@ -30,6 +30,9 @@ void report_text(struct strbuf *out, const struct pprof *p, const struct report_
  * frame before all others (the service), NULL: none. In names ';' becomes ':' and line ends a blank.
  */
 void report_folded(struct strbuf *out, const struct pprof *p, const char *first);
+/* Whether that has `max` bytes at most: names stand in each stack anew, so it may be a hundred times what
+ * the profile takes. */
+bool report_folded_fits(const struct pprof *p, const char *first, size_t max);
 
 /*
  * One JSON object on one line:
@@ -64,6 +67,8 @@ struct report_speedscope {
 	size_t *offsets; /* name and module of each frame, in names */
 	size_t count, capacity;
 	struct dedup dedup;
+	size_t max; /* set after _init(): no more stacks once it has that many bytes; 0: all */
+	bool cut; /* some were left out for that */
 };
 void report_speedscope_init(struct report_speedscope *s);
 void report_speedscope_add(struct report_speedscope *s, const struct pprof *p, const char *name);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "export/report.h"
@@ -34,6 +35,29 @@ static void add_stack(void *ctx, const struct pprof_frame *frames, size_t count,
 		strbuf_add_char(f->out, i ? ';' : ' ');
 	}
 	strbuf_addf(f->out, "%" PRIu64 "\n", ticks);
+}
+
+struct length {
+	size_t sum, first, max;
+};
+
+static void add_length(void *ctx, const struct pprof_frame *frames, size_t count, uint64_t ticks)
+{
+	struct length *l = ctx;
+
+	if (l->sum > l->max)
+		return;
+	l->sum += l->first + (size_t)snprintf(NULL, 0, "%" PRIu64 "\n", ticks);
+	for (size_t i = 0; i < count; i++)
+		l->sum += strlen(frames[i].name) + 1;
+}
+
+bool report_folded_fits(const struct pprof *p, const char *first, size_t max)
+{
+	struct length l = {.first = first ? strlen(first) + 1 : 0, .max = max};
+
+	pprof_visit(p, add_length, &l);
+	return l.sum <= max;
 }
 
 void report_folded(struct strbuf *out, const struct pprof *p, const char *first)

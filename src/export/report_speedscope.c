@@ -76,6 +76,10 @@ static void add_stack(void *ctx, const struct pprof_frame *frames, size_t count,
 	struct walk *w = ctx;
 	struct strbuf *out = &w->s->profiles;
 
+	if (w->s->max && w->s->frames.len + out->len + w->weights.len > w->s->max) {
+		w->s->cut = true;
+		return;
+	}
 	strbuf_add_str(out, w->weights.len ? ",[" : "[");
 	for (size_t i = count; i-- > 0;)
 		strbuf_addf(out, "%" PRIu32 "%s", frame_number(w->s, &frames[i]), i ? "," : "");

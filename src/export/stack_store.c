@@ -98,6 +98,13 @@ uint32_t stack_store_child(struct stack_store *s, uint32_t parent, uint32_t fram
 	return i;
 }
 
+size_t stack_store_needed(const struct stack_store *s)
+{
+	return s->strings.bytes.len + s->strings.count * sizeof(s->strings.offsets[0]) +
+		s->frame_count * sizeof(s->frames[0]) + s->node_count * sizeof(s->nodes[0]) +
+		2 * (s->strings.count + s->frame_count + s->node_count) * sizeof(struct dedup_slot);
+}
+
 size_t stack_store_bytes(const struct stack_store *s)
 {
 	return s->strings.bytes.alloc + s->strings.scratch.alloc +

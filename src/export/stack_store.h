@@ -43,6 +43,8 @@ uint32_t stack_store_frame(struct stack_store *s, const char *name, const char *
 void stack_store_seal(struct stack_store *s);
 /* The node of `frame` called by `parent`. */
 uint32_t stack_store_child(struct stack_store *s, uint32_t parent, uint32_t frame);
+/* What it holds takes, without the room to grow: at least half of stack_store_bytes() once it has grown. */
+size_t stack_store_needed(const struct stack_store *s);
 /* What it takes of memory. */
 size_t stack_store_bytes(const struct stack_store *s);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unit/unit.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,10 +64,10 @@ static void fold(void *ctx, const struct pprof_frame *frames, size_t count, uint
 
 static char *folded(struct history_query query)
 {
-	struct pprof *p = history_profile(history, &query);
 	struct strbuf text = STRBUF_INIT;
+	struct pprof *p;
 
-	if (!p)
+	if (history_profile(history, &query, &p) < 0)
 		return xstrdup("nothing");
 	pprof_visit(p, fold, &text);
 	pprof_free(p);
@@ -105,7 +106,9 @@ START_TEST(a_profile_made_of_the_past_spans_its_intervals)
 	history = history_new(1 << 20);
 	add("a", "web", "serve", 100, 10);
 	add("a", "web", "serve", 130, 20);
-	struct pprof *p = history_profile(history, &(struct history_query){.id = "a"});
+	struct pprof *p = NULL;
+
+	ck_assert_int_eq(history_profile(history, &(struct history_query){.id = "a"}, &p), 0);
 	const struct pprof_options *o = pprof_get_options(p);
 
 	ck_assert_int_eq(o->time_ns, 100 * SECOND);
@@ -185,6 +188,103 @@ START_TEST(a_rate_that_changed_is_put_right)
 }
 END_TEST
 
+/* `stacks` stacks of two functions, each unlike all others: hardly anything of one is in another. */
+static void add_bulky(const char *service, uint32_t seed, size_t stacks, int64_t second)
+{
+	static struct pprof_frame frames[500];
+	struct pprof *p = pprof_new(&(struct pprof_options){.time_ns = second * SECOND,
+		.duration_ns = 15 * SECOND,
+		.period_ns = 10});
+
+	for (size_t i = 0; i < stacks; i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(frames); k++) {
+			seed = seed * 1664525 + 1013904223;
+			frames[k] = (struct pprof_frame){.name = seed >> 31 ? "a" : "b",
+				.module = "web"};
+		}
+		pprof_add_named(p, frames, ARRAY_SIZE(frames), 1);
+	}
+	history_add(history, service, service, service, p);
+	pprof_free(p);
+}
+
+static uint64_t intervals_of(const char *service)
+{
+	uint64_t all[3] = {0};
+
+	history_visit(history, &(struct history_query){.service = service}, count, all);
+	return all[0];
+}
+
+START_TEST(one_that_would_need_half_of_the_budget_is_not_kept)
+{
+	history = history_new(1 << 20);
+	for (int64_t i = 0; i < 1000; i++)
+		add("a", "web", "serve", i, 2);
+	for (int64_t i = 0; i < 3; i++)
+		add_bulky("bulky", 1, 100, 1000 + i);
+	ck_assert_uint_eq(history_intervals(history), 1000);
+	ck_assert_uint_eq(history_too_large(history), 3);
+	ck_assert_uint_le(history_bytes(history), 1 << 20);
+	assert_folded("nothing", .id = "bulky");
+	assert_folded("comm;main@web;serve@web;2\ncomm;main@web;serve@web;vfs_read@[kernel];1\n",
+		.id = "a", .from_ns = 999 * SECOND);
+	add("b", "db", "query", 2000, 4);
+	ck_assert_uint_eq(intervals_of("db"), 1);
+}
+END_TEST
+
+START_TEST(the_newest_stays_however_large_they_are)
+{
+	history = history_new(1 << 20);
+	for (int64_t i = 0; i < 500; i++)
+		add("a", "web", "serve", i, 2);
+	for (uint32_t i = 0; i < 20; i++) {
+		add_bulky("bulky", i, 40, 500 + i);
+		ck_assert_uint_le(history_bytes(history), 1 << 20);
+		ck_assert_uint_ge(intervals_of("bulky"), 1);
+	}
+	ck_assert_uint_eq(history_too_large(history), 0);
+	ck_assert_uint_eq(intervals_of("bulky"), history_intervals(history));
+	ck_assert_uint_eq(intervals_of("web"), 0);
+	history_set_max_bytes(history, 1000);
+	ck_assert_uint_eq(history_intervals(history), 0);
+}
+END_TEST
+
+START_TEST(stacks_that_are_small_here_and_large_alone_are_refused)
+{
+	struct pprof_frame frames[900];
+	struct pprof *p;
+
+	history = history_new(1 << 20);
+	for (size_t k = 0; k < ARRAY_SIZE(frames); k++)
+		frames[k] = (struct pprof_frame){.name = "deep", .module = "web"};
+	/* Each frame of ten deep stacks is the end of a stack as well. */
+	for (int64_t i = 0; i < 11; i++) {
+		char name[8];
+
+		p = pprof_new(&(struct pprof_options){.time_ns = (i + 1) * SECOND,
+			.duration_ns = SECOND,
+			.period_ns = 10});
+		snprintf(name, sizeof(name), "%" PRId64, i);
+		frames[ARRAY_SIZE(frames) - 1].name = name;
+		for (size_t k = 0; k < ARRAY_SIZE(frames); k++)
+			pprof_add_named(p, frames + k, ARRAY_SIZE(frames) - k, 1);
+		history_add(history, "a", "web", "web", p);
+		pprof_free(p);
+	}
+	ck_assert_uint_eq(history_intervals(history), 11);
+	ck_assert_int_eq(history_profile(history, &(struct history_query){.id = "a"}, &p), -EFBIG);
+	ck_assert_int_eq(history_profile(history,
+				 &(struct history_query){.id = "a", .until_ns = 10 * SECOND}, &p),
+		0);
+	pprof_free(p);
+}
+END_TEST
+
 UNIT_MAIN_FIXTURE("history", NULL, teardown, what_a_target_did_is_found_again,
 	a_profile_made_of_the_past_spans_its_intervals, the_oldest_go_when_the_budget_is_used_up,
-	a_smaller_budget_counts_at_once, a_rate_that_changed_is_put_right)
+	a_smaller_budget_counts_at_once, a_rate_that_changed_is_put_right,
+	one_that_would_need_half_of_the_budget_is_not_kept, the_newest_stays_however_large_they_are,
+	stacks_that_are_small_here_and_large_alone_are_refused)

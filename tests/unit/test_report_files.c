@@ -90,6 +90,41 @@ START_TEST(speedscope_shares_frames_among_profiles)
 }
 END_TEST
 
+START_TEST(speedscope_ends_where_it_is_told_to)
+{
+	struct report_speedscope s;
+	struct pprof *a = example("serve");
+
+	report_speedscope_init(&s);
+	s.max = 10;
+	report_speedscope_add(&s, a, "web");
+	ck_assert(s.cut);
+	report_speedscope_end(&s, &out);
+	strbuf_reset(&out);
+	report_speedscope_init(&s);
+	s.max = 1000;
+	report_speedscope_add(&s, a, "web");
+	ck_assert(!s.cut);
+	report_speedscope_end(&s, &out);
+	pprof_free(a);
+}
+END_TEST
+
+START_TEST(how_long_a_folded_text_is_is_known_before)
+{
+	struct pprof *a = example("serve");
+
+	report_folded(&out, a, "web");
+	ck_assert(report_folded_fits(a, "web", out.len));
+	ck_assert(!report_folded_fits(a, "web", out.len - 1));
+	strbuf_reset(&out);
+	report_folded(&out, a, NULL);
+	ck_assert(report_folded_fits(a, NULL, out.len));
+	ck_assert(!report_folded_fits(a, NULL, out.len - 1));
+	pprof_free(a);
+}
+END_TEST
+
 static unsigned count(const char *part)
 {
 	unsigned n = 0;
@@ -144,4 +179,5 @@ END_TEST
 
 UNIT_MAIN_FIXTURE("report_files", setup, teardown, a_tree_is_numbers, an_empty_tree_is_one_too,
 	speedscope_shares_frames_among_profiles, a_picture_has_a_rectangle_per_frame,
-	names_cannot_break_out_of_a_picture, an_empty_picture_is_one_too)
+	names_cannot_break_out_of_a_picture, an_empty_picture_is_one_too,
+	speedscope_ends_where_it_is_told_to, how_long_a_folded_text_is_is_known_before)
