@@ -77,14 +77,9 @@ static void add_labels(struct json *j, const char *key, const struct labels *lab
 	json_open(j, key, '{');
 	for (size_t i = 0; i < labels->count; i++) {
 		const struct label *l = &labels->list[i];
-		struct strbuf name cleanup_strbuf = STRBUF_INIT;
 
-		if (public && strncmp(l->name, "__", 2) == 0)
-			continue;
-		/* Relabeling makes names that JSON has to escape as well; keys are written by hand. */
-		json_string(&(struct json){.out = &name}, NULL, l->name);
-		name.buf[name.len - 1] = '\0';
-		json_string(j, name.buf + 1, l->value);
+		if (!public || strncmp(l->name, "__", 2) != 0)
+			json_string(j, l->name, l->value);
 	}
 	json_close(j, '}');
 }

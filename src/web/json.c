@@ -28,13 +28,28 @@ static void add_text(struct strbuf *out, const char *s, size_t len)
 	}
 }
 
+static void add_cut(struct strbuf *out, const char *s)
+{
+	size_t len = strlen(s);
+
+	if (len <= JSON_STRING_MAX) {
+		add_text(out, s, len);
+		return;
+	}
+	add_text(out, s, utf8_cut(s, len, JSON_STRING_MAX));
+	strbuf_set_len(out, out->len - 1);
+	strbuf_add_str(out, ELLIPSIS "\"");
+}
+
 static void begin(struct json *j, const char *key)
 {
 	if (j->comma)
 		strbuf_add_char(j->out, ',');
 	j->comma = true;
-	if (key)
-		strbuf_addf(j->out, "\"%s\":", key);
+	if (!key)
+		return;
+	add_cut(j->out, key); /* relabeling makes names of labels that have to be escaped */
+	strbuf_add_char(j->out, ':');
 }
 
 void json_open(struct json *j, const char *key, char bracket)
@@ -52,16 +67,8 @@ void json_close(struct json *j, char bracket)
 
 void json_string(struct json *j, const char *key, const char *value)
 {
-	size_t len = strlen(value);
-
 	begin(j, key);
-	if (len <= JSON_STRING_MAX) {
-		add_text(j->out, value, len);
-		return;
-	}
-	add_text(j->out, value, utf8_cut(value, len, JSON_STRING_MAX));
-	strbuf_set_len(j->out, j->out->len - 1);
-	strbuf_add_str(j->out, ELLIPSIS "\"");
+	add_cut(j->out, value);
 }
 
 void json_number(struct json *j, const char *key, int64_t value)

@@ -7,8 +7,8 @@
  *	json_open(&j, "list", '[');  json_number(&j, NULL, 1);  json_close(&j, ']');
  *	json_close(&j, '}');
  *
- * The key is NULL in arrays. Strings are repaired and escaped, "<" as well, so that the text may stand in
- * a page.
+ * The key is NULL in arrays. Keys and strings are repaired and escaped, "<" as well, so that the text may
+ * stand in a page.
  */
 #ifndef WEB_JSON_H
 #define WEB_JSON_H

@@ -41,6 +41,19 @@ START_TEST(a_hostile_text_stays_a_text)
 }
 END_TEST
 
+START_TEST(a_hostile_key_stays_a_key)
+{
+	struct strbuf out cleanup_strbuf = STRBUF_INIT;
+	struct json j = {.out = &out};
+
+	json_open(&j, NULL, '{');
+	json_string(&j, "a\":1,\"b\n", "x");
+	json_number(&j, "<\xff", 2);
+	json_close(&j, '}');
+	ck_assert_str_eq(out.buf, "{\"a\\\":1,\\\"b\\n\":\"x\",\"\\u003c\xef\xbf\xbd\":2}");
+}
+END_TEST
+
 START_TEST(a_long_text_is_cut_between_characters)
 {
 	static char text[JSON_STRING_MAX + 10];
@@ -56,4 +69,4 @@ START_TEST(a_long_text_is_cut_between_characters)
 END_TEST
 
 UNIT_MAIN("web_json", commas_come_by_themselves, a_hostile_text_stays_a_text,
-	a_long_text_is_cut_between_characters)
+	a_hostile_key_stays_a_key, a_long_text_is_cut_between_characters)
