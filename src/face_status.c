@@ -20,6 +20,7 @@
 #define BUCKETS       60 /* of a sparkline */
 #define MIN_BUCKET_NS (15 * NSEC_PER_SEC)
 #define SHARE_NS      (60 * NSEC_PER_SEC) /* "CPU now" is over the last minute */
+#define MAX_FORGOTTEN 200 /* that are shown; short lives leave thousands in the history */
 
 const char *face_history_id(const struct status_entry *e)
 {
@@ -206,7 +207,7 @@ struct past {
 
 struct pasts {
 	struct hashmap map;
-	struct list_node list;
+	struct list_node list; /* whose last interval is the newest last */
 	int64_t begin_ns, bucket_ns; /* of the buckets */
 	int64_t share_from_ns, end_ns;
 	int64_t oldest_ns;
@@ -259,8 +260,10 @@ static void on_interval(void *ctx, const struct history_interval *i)
 	if (!p) {
 		p = xcalloc(1, sizeof(*p));
 		hashmap_add(&all->map, &p->entry, hash_string(i->id));
-		list_append(&all->list, &p->node);
+		list_init(&p->node);
 	}
+	list_remove(&p->node);
+	list_append(&all->list, &p->node);
 	p->id = i->id;
 	p->service = i->service;
 	p->name = i->name;
@@ -335,13 +338,15 @@ static void add_container(struct json *j, const struct face *f, const struct sta
 	json_close(j, '}');
 }
 
-/* What was profiled and is not known any more. */
-static void add_forgotten(struct json *j, struct pasts *all)
+/* What was profiled and is not known any more, the newest first. How many were left out. */
+static int64_t add_forgotten(struct json *j, struct pasts *all)
 {
-	list_for_each(n, &all->list) {
+	int64_t count = 0;
+
+	for (struct list_node *n = all->list.prev; n != &all->list; n = n->prev) {
 		struct past *p = list_entry(n, struct past, node);
 
-		if (p->shown)
+		if (p->shown || count++ >= MAX_FORGOTTEN)
 			continue;
 		json_open(j, NULL, '{');
 		json_string(j, "id", p->id);
@@ -352,6 +357,7 @@ static void add_forgotten(struct json *j, struct pasts *all)
 		add_past(j, all, p);
 		json_close(j, '}');
 	}
+	return MAX(count - MAX_FORGOTTEN, INT64_C(0));
 }
 
 static void add_agent(struct json *j, const struct face *f, const struct pasts *all)
@@ -412,8 +418,10 @@ void face_containers(struct face *f, struct web_exchange *x, const struct web_re
 	json_open(&j, "containers", '[');
 	for (size_t i = 0; i < count; i++)
 		add_container(&j, f, list[i], &all);
-	add_forgotten(&j, &all);
+	int64_t left_out = add_forgotten(&j, &all);
+
 	json_close(&j, ']');
+	json_number(&j, "containersLeftOut", left_out);
 	release_past(&all);
 	end_success(&j, x);
 }

@@ -27,7 +27,10 @@ static struct strbuf answer;
 
 static void on_request(void *ctx, struct web_exchange *x, const struct web_request *r)
 {
-	face_download(ctx, x, r);
+	if (strcmp(r->path, "/containers") == 0)
+		face_containers(ctx, x, r);
+	else
+		face_download(ctx, x, r);
 }
 
 static const struct web_ops ops = {.request = on_request};
@@ -147,5 +150,24 @@ START_TEST(more_stacks_than_a_profile_may_hold_are_refused)
 }
 END_TEST
 
+START_TEST(the_newest_of_the_forgotten_are_shown)
+{
+	char word[32];
+
+	for (int64_t i = 0; i < 250; i++) {
+		snprintf(word, sizeof(word), "gone-%03" PRId64 "-", i);
+		add(word, 10, 1, i + 1);
+	}
+	add("gone-007-", 10, 1, 1000);
+	ask("/containers");
+	ck_assert_ptr_nonnull(strstr(answer.buf, "\"containersLeftOut\":50"));
+	ck_assert_ptr_nonnull(strstr(answer.buf, "\"id\":\"gone-249-\""));
+	ck_assert_ptr_nonnull(strstr(answer.buf, "\"id\":\"gone-051-\""));
+	ck_assert_ptr_nonnull(strstr(answer.buf, "\"id\":\"gone-007-\""));
+	ck_assert_ptr_null(strstr(answer.buf, "\"id\":\"gone-050-\""));
+	ck_assert_ptr_null(strstr(answer.buf, "\"id\":\"gone-000-\""));
+}
+END_TEST
+
 UNIT_MAIN_FIXTURE("face_past", setup, teardown, a_text_without_end_is_refused,
-	more_stacks_than_a_profile_may_hold_are_refused)
+	more_stacks_than_a_profile_may_hold_are_refused, the_newest_of_the_forgotten_are_shown)
