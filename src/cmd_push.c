@@ -18,15 +18,13 @@
 #include "base/units.h"
 #include "commands.h"
 #include "config/config.h"
+#include "export/directory.h"
 #include "export/gzip.h"
 #include "export/pprof_file.h"
 #include "export/writer.h"
 #include "options.h"
 
-#define FILES_MAX     100000 /* a shell's command line holds no more names */
-#define STAMP_LEN     20 /* of 20260102T030405.678Z, as write.file names its files */
-#define FILE_SUFFIX   ".pb.gz"
-#define NAME_MAX_USED 100
+#define FILES_MAX 100000 /* a shell's command line holds no more names */
 
 struct push {
 	struct config config;
@@ -128,20 +126,6 @@ static int add_labels(struct push *p, const struct option_list *list)
 	return 0;
 }
 
-/* The service in a name such as 20260102T030405.678Z_web_0123456789ab.pb.gz; empty where it is none. */
-static void service_of(const char *path, struct strbuf *out)
-{
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	size_t len = strlen(name);
-
-	if (len < STAMP_LEN + strlen(FILE_SUFFIX) || name[8] != 'T' || name[STAMP_LEN - 1] != 'Z' ||
-		name[STAMP_LEN] != '_' ||
-		strcmp(name + len - strlen(FILE_SUFFIX), FILE_SUFFIX) != 0)
-		return;
-	name += STAMP_LEN + 1;
-	strbuf_add(out, name, MIN(strcspn(name, "_."), (size_t)NAME_MAX_USED));
-}
-
 static void totals(const struct push *p, struct write_count *sent, struct write_count *added)
 {
 	*sent = *added = (struct write_count){0};
@@ -196,10 +180,11 @@ static int push_parsed(struct push *p, const char *path, struct pprof_file *f, s
 	struct strbuf service cleanup_strbuf = STRBUF_INIT;
 	struct labels labels cleanup_labels = {0};
 	struct write_count sent, added, sent_before, added_before;
+	const char *slash = strrchr(path, '/');
 
 	for (size_t i = 0; i < p->labels.count; i++)
 		labels_set(&labels, p->labels.list[i].name, p->labels.list[i].value);
-	service_of(path, &service);
+	directory_service_of(slash ? slash + 1 : path, &service);
 	if (!labels_has(&labels, "service_name")) {
 		if (!service.len)
 			return error_set(err, -EINVAL,

@@ -30,6 +30,7 @@
 #define TEMPORARY    ".dockprof.tmp"
 #define STAMP_LEN    20 /* of 20260102T030405.678Z */
 #define NAME_SIZE    128
+#define ID_LEN       12 /* of a container's id in a name */
 #define BLOCK        4096 /* what a small file takes on disk; also bounds the number of files */
 #define LOOKS        10 /* for too old ones, in the time of max_age */
 #define SAME_NAMES   100 /* profiles of one service and container within a millisecond */
@@ -113,7 +114,7 @@ static void note_file(const struct directory *d, struct old_files *files, const 
 	}
 	struct old_file *f = &files->list[files->count++];
 
-	snprintf(f->name, sizeof(f->name), "%s", name);
+	snprintf(f->name, sizeof(f->name), "%.*s", NAME_SIZE - 1, name);
 	f->size = disk_size((uint64_t)st.st_size);
 	files->bytes += f->size;
 }
@@ -186,8 +187,45 @@ static void file_name(struct strbuf *out, const struct labels *labels, int64_t t
 		strbuf_add_str(out, "unspecified");
 	if (labels_has(labels, "__container_id__")) {
 		strbuf_add_char(out, '_');
-		add_clean(out, labels_get(labels, "__container_id__"), 12);
+		add_clean(out, labels_get(labels, "__container_id__"), ID_LEN);
 	}
+}
+
+/* How long it is without the _2, _3, ... at its end. */
+static size_t without_number(const char *s, size_t len)
+{
+	size_t digits = 0;
+
+	while (digits < len && s[len - 1 - digits] >= '0' && s[len - 1 - digits] <= '9')
+		digits++;
+	if (digits < 1 || digits > 3 || digits + 1 >= len || s[len - 1 - digits] != '_')
+		return len;
+	int number = atoi(s + len - digits);
+
+	return s[len - digits] != '0' && number > 1 && number <= SAME_NAMES ? len - digits - 1
+									    : len;
+}
+
+/* ... and without the container's id. */
+static size_t without_id(const char *s, size_t len)
+{
+	if (len < ID_LEN + 2 || s[len - ID_LEN - 1] != '_')
+		return len;
+	for (size_t i = len - ID_LEN; i < len; i++)
+		if (!((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
+			return len;
+	return len - ID_LEN - 1;
+}
+
+void directory_service_of(const char *name, struct strbuf *out)
+{
+	if (!is_profile_name(name))
+		return;
+	const char *service = name + STAMP_LEN + 1;
+	size_t len = strlen(service) - strlen(SUFFIX);
+
+	len = without_number(service, len);
+	strbuf_add(out, service, without_id(service, len));
 }
 
 /* The name with the suffix, or with _2, _3, ... before it where that is taken. */

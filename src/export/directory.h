@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 #include "export/writer.h"
 #include "target/labels.h"
 
@@ -34,5 +35,7 @@ void directory_add(struct directory *d, const struct labels *labels,
 /* Where both are at the same path, the counters go on; nothing is added to `previous` any more. */
 void directory_continue(struct directory *d, const struct directory *previous);
 const struct write_stats *directory_stats(const struct directory *d);
+/* Appends the service that stands in such a file's name; nothing where it is another name. */
+void directory_service_of(const char *name, struct strbuf *out);
 
 #endif

@@ -288,9 +288,58 @@ START_TEST(a_path_that_is_no_directory_is_an_error)
 }
 END_TEST
 
+static void assert_service(const char *name, const char *expected)
+{
+	struct strbuf out = STRBUF_INIT;
+
+	directory_service_of(name, &out);
+	ck_assert_str_eq(out.buf, expected);
+	strbuf_release(&out);
+}
+
+#define STAMP "20260102T030405.678Z_"
+
+START_TEST(a_name_tells_its_service)
+{
+	assert_service(STAMP "web_0123456789ab.pb.gz", "web");
+	assert_service(STAMP "user_service_0123456789ab.pb.gz", "user_service");
+	assert_service(STAMP "user_service_0123456789ab_2.pb.gz", "user_service");
+	assert_service(STAMP "user_2_0123456789ab_100.pb.gz", "user_2");
+	assert_service(STAMP "api.v2_0123456789ab.pb.gz", "api.v2");
+	assert_service(STAMP "api.v2.pb.gz", "api.v2");
+	assert_service(STAMP "user_service_3.pb.gz", "user_service");
+	assert_service(STAMP "user_service_2024.pb.gz", "user_service_2024");
+	assert_service(STAMP "user_1.pb.gz", "user_1");
+	assert_service(STAMP "web_0123456789aB.pb.gz", "web_0123456789aB");
+	assert_service(STAMP "0123456789ab.pb.gz", "0123456789ab");
+	assert_service(STAMP ".pb.gz", "");
+	assert_service("cpu.pb.gz", "");
+	assert_service("", "");
+}
+END_TEST
+
+START_TEST(what_is_written_is_told_again)
+{
+	struct directory *d = open_directory(1 << 20);
+	struct strbuf names = STRBUF_INIT;
+
+	labels_set(&labels, "service_name", "user_service.v2");
+	for (int i = 0; i < 3; i++)
+		add(d, &labels, "pprof", 5, START);
+	list(&names);
+	for (char *save, *name = strtok_r(names.buf, "\n", &save); name;
+		name = strtok_r(NULL, "\n", &save))
+		assert_service(name, "user_service.v2");
+	ck_assert_uint_eq(count_names(), 3);
+	strbuf_release(&names);
+	directory_free(d);
+}
+END_TEST
+
 UNIT_MAIN_FIXTURE("directory", set_up, tear_down,
 	a_profile_becomes_a_file_named_after_time_service_and_container, names_are_harmless,
 	files_that_are_too_old_go, profiles_of_one_moment_do_not_overwrite_each_other,
 	the_oldest_go_first_and_strangers_stay, files_of_an_earlier_run_count,
 	links_are_not_followed, a_write_that_fails_is_counted_told_once_and_leaves_nothing,
-	a_path_that_is_no_directory_is_an_error)
+	a_path_that_is_no_directory_is_an_error, a_name_tells_its_service,
+	what_is_written_is_told_again)
