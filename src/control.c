@@ -24,12 +24,14 @@
 #include "base/list.h"
 
 #define CLIENT_NS  (10 * NSEC_PER_SEC)
+#define PAUSE_NS   (NSEC_PER_SEC / 5) /* of listening, where there are no descriptors left */
 #define PATIENCE_S 15 /* of a command; the agent may be in a long round */
 #define HEADER_MAX 64
 
 struct control {
 	struct loop *loop;
 	struct loop_fd listener;
+	struct loop_timer pause;
 	char *path;
 	control_answer_fn answer;
 	void *ctx;
@@ -134,6 +136,12 @@ static void on_accept(struct loop_fd *fd, uint32_t events)
 	int client cleanup_close = accept4(fd->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
+	/* Out of descriptors: it would be ready again at once. */
+	if (client < 0 &&
+		(errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+		loop_fd_remove(fd);
+		loop_timer_start(&control->pause, PAUSE_NS);
+	}
 	if (client < 0 || control->client_count >= CONTROL_MAX_CLIENTS || !may_ask(client))
 		return;
 	struct client *c = xcalloc(1, sizeof(*c));
@@ -150,6 +158,16 @@ static void on_accept(struct loop_fd *fd, uint32_t events)
 	control->client_count++;
 	loop_timer_init(control->loop, &c->end, on_end);
 	loop_timer_start(&c->end, CLIENT_NS);
+}
+
+static void on_pause_end(struct loop_timer *t)
+{
+	struct control *control = container_of(t, struct control, pause);
+
+	if (loop_fd_add(control->loop, &control->listener, EPOLLIN) < 0) {
+		control->listener.loop = NULL;
+		loop_timer_start(t, PAUSE_NS);
+	}
 }
 
 static int set_address(struct sockaddr_un *addr, const char *path, struct error *err)
@@ -230,6 +248,7 @@ int control_new(struct loop *loop, const char *path, control_answer_fn answer, v
 
 	*c = (struct control){.loop = loop, .path = xstrdup(path), .answer = answer, .ctx = ctx};
 	list_init(&c->clients);
+	loop_timer_init(loop, &c->pause, on_pause_end);
 	c->listener = (struct loop_fd){.fd = fd, .on_event = on_accept};
 	int r = loop_fd_add(loop, &c->listener, EPOLLIN);
 
@@ -249,6 +268,7 @@ void control_free(struct control *c)
 		return;
 	list_for_each_safe(n, &c->clients)
 		client_free(list_entry(n, struct client, node));
+	loop_timer_stop(&c->pause);
 	loop_fd_remove(&c->listener);
 	close(c->listener.fd);
 	unlink(c->path);

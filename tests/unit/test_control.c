@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -149,6 +150,9 @@ static int crowds(void)
 START_TEST(no_more_than_some_at_once_and_then_again)
 {
 	ck_assert_int_eq(with_client(crowds), 0);
+	/* Their ends may stand in the loop behind the listener, and so behind who comes next. */
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(loop_turn(loop, NSEC_PER_MSEC), 0);
 	ck_assert_int_eq(with_client(asks), 0);
 }
 END_TEST
@@ -206,7 +210,33 @@ START_TEST(nobody_there)
 }
 END_TEST
 
+START_TEST(without_descriptors_the_loop_rests)
+{
+	struct rlimit limit, none;
+	int fd = connect_raw(), turns = 0;
+	int64_t end = clock_monotonic_ns() + 100 * NSEC_PER_MSEC;
+	char text[64];
+	ssize_t n;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 3;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (; clock_monotonic_ns() < end; turns++)
+		ck_assert_int_eq(loop_turn(loop, 20 * NSEC_PER_MSEC), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_le(turns, 10);
+	ck_assert_int_eq(send(fd, "hello\n", 6, MSG_NOSIGNAL), 6);
+	end = clock_monotonic_ns() + WAIT_NS;
+	while ((n = recv(fd, text, sizeof(text), MSG_DONTWAIT)) < 0 && clock_monotonic_ns() < end)
+		ck_assert_int_eq(loop_turn(loop, 10 * NSEC_PER_MSEC), 0);
+	ck_assert_int_gt(n, 0);
+	ck_assert_str_eq(asked, "hello");
+	close(fd);
+}
+END_TEST
+
 UNIT_MAIN_FIXTURE("control", setup, teardown, a_request_gets_its_answer_and_exit_code,
 	a_long_answer_arrives_whole, an_endless_request_is_ended,
 	no_more_than_some_at_once_and_then_again, a_second_agent_leaves_the_first_alone,
-	a_socket_that_nobody_serves_is_replaced, nobody_there)
+	a_socket_that_nobody_serves_is_replaced, nobody_there, without_descriptors_the_loop_rests)
