@@ -22,9 +22,11 @@
 #include "web/page.h"
 
 #define SUMMARY_FUNCTIONS 3
+#define BASE_MAX          100 /* bytes of a service in a file's name */
 
 struct recorded {
 	char *service, *container;
+	char *base, *file; /* in a directory: the service as a name for files, and the path */
 	struct labels labels; /* without "__" labels */
 	struct pprof *profile;
 };
@@ -77,6 +79,8 @@ void record_output_release(struct record_output *o)
 	for (size_t i = 0; i < o->count; i++) {
 		free(o->list[i].service);
 		free(o->list[i].container);
+		free(o->list[i].base);
+		free(o->list[i].file);
 		labels_release(&o->list[i].labels);
 		pprof_free(o->list[i].profile);
 	}
@@ -252,27 +256,47 @@ static void add(const struct record_output *o, const struct recorded *list, size
 }
 
 /* A name for a file: what a service may be called is decided by containers. */
-static char *file_of(const struct record_output *o, size_t index)
+static char *base_of(const char *service)
 {
-	struct strbuf path cleanup_strbuf = STRBUF_INIT;
-	size_t same = 0;
+	struct strbuf base cleanup_strbuf = STRBUF_INIT;
 
-	for (size_t i = 0; i < index; i++)
-		same += strcmp(o->list[i].service, o->list[index].service) == 0;
-	strbuf_addf(&path, "%s/", o->path);
-	for (const char *s = o->list[index].service; *s && path.len < 3000; s++) {
+	for (const char *s = service; *s && s - service <= BASE_MAX; s++) {
 		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
 			(*s >= '0' && *s <= '9') || *s == '-' || *s == '_' ||
-			(*s == '.' && s != o->list[index].service);
+			(*s == '.' && s != service);
 
-		strbuf_add_char(&path, plain ? *s : '_');
-		if (s - o->list[index].service > 100)
-			break;
+		strbuf_add_char(&base, plain ? *s : '_');
 	}
-	if (same)
-		strbuf_addf(&path, "-%zu", same + 1);
-	strbuf_addf(&path, ".%s", formats[o->format].suffix);
-	return strbuf_detach(&path);
+	return strbuf_detach(&base);
+}
+
+static bool is_taken(const struct record_output *o, const char *path, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(o->list[i].file, path) == 0)
+			return true;
+	return false;
+}
+
+/* DIR/SERVICE.suffix; with -2, -3, ... for services whose names as files are the same. */
+static void name_file(const struct record_output *o, size_t index)
+{
+	struct recorded *r = &o->list[index];
+	struct strbuf path cleanup_strbuf = STRBUF_INIT;
+	size_t number = 1;
+
+	r->base = base_of(r->service);
+	for (size_t i = 0; i < index; i++)
+		number += strcmp(o->list[i].base, r->base) == 0;
+	do {
+		strbuf_reset(&path);
+		strbuf_addf(&path, "%s/%s", o->path, r->base);
+		if (number > 1)
+			strbuf_addf(&path, "-%zu", number);
+		strbuf_addf(&path, ".%s", formats[o->format].suffix);
+		number++;
+	} while (is_taken(o, path.buf, index));
+	r->file = strbuf_detach(&path);
 }
 
 static int write_directory(const struct record_output *o, struct error *err)
@@ -281,7 +305,9 @@ static int write_directory(const struct record_output *o, struct error *err)
 		return error_set_errno(err, -errno, "cannot make the directory %s", o->path);
 	for (size_t i = 0; i < o->count; i++) {
 		struct strbuf out cleanup_strbuf = STRBUF_INIT;
-		char *path cleanup_free = file_of(o, i);
+
+		name_file(o, i);
+		const char *path = o->list[i].file;
 
 		add(o, &o->list[i], 1, &out);
 		int r = file_replace(path, out.buf, out.len);
