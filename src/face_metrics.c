@@ -188,7 +188,8 @@ static void add_unwinding(struct metrics *m, const struct pipeline *p)
 	one(m, METRIC_COUNTER, "dockprof_unwind_pages_evicted",
 		"Pages of unwind rows dropped to make room.", (double)s.pages_evicted);
 	one(m, METRIC_COUNTER, "dockprof_unwind_no_room",
-		"Pages of unwind rows for which there was no room.", (double)s.no_room);
+		"Pages of unwind rows, or mappings of processes, for which there was no room.",
+		(double)s.no_room);
 	one(m, METRIC_COUNTER, "dockprof_unwind_snapshots",
 		"Stacks walked from a copy, because their tables were not loaded yet.",
 		(double)s.walks);

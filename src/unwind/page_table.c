@@ -38,6 +38,11 @@ static size_t block_bytes(uint16_t count)
 	return 2 * sizeof(uint16_t) + 2 * row_bytes(count);
 }
 
+size_t page_table_bytes_of(const struct page_rows *rows)
+{
+	return block_bytes(rows->count);
+}
+
 static uint32_t hash_rows(const uint16_t *at, const uint16_t *rule, uint16_t count)
 {
 	return (uint32_t)hash_combine(hash_bytes(at, row_bytes(count)),

@@ -28,6 +28,8 @@ void page_table_free(struct page_table *t);
 
 /* The rows' ref, with one more user; 0 where there is no room. count >= 1. */
 uint32_t page_table_take(struct page_table *t, const struct page_rows *rows);
+/* What it takes of the slab where no other page has the same rows. */
+size_t page_table_bytes_of(const struct page_rows *rows);
 /* One user less; the last one gives the room back to the slab. */
 void page_table_give(struct page_table *t, uint32_t ref);
 /* Different pages, and the bytes that finding them again takes here. */

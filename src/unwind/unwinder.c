@@ -54,6 +54,7 @@ struct unwinder *unwinder_new(const struct unwind_store *store, struct dso_cache
 	u->rules = rule_table_new(store->rules, store->rule_count);
 	u->pages = page_table_new(u->slab);
 	u->next_number = 1;
+	u->no_room_for = SIZE_MAX;
 	hashmap_init(&u->binaries, binary_is);
 	hashmap_init(&u->processes, process_is);
 	list_init(&u->parsers);
@@ -123,7 +124,7 @@ static uint32_t free_number(struct unwinder *u)
 
 static bool make_index(struct unwinder *u, struct binary *b)
 {
-	b->pages = slab_take(u->slab, index_bytes(b));
+	b->pages = unwind_take(u, index_bytes(b));
 	if (!b->pages)
 		return false;
 	memset(unwind_page_refs(u, b), 0, index_bytes(b));
@@ -159,7 +160,6 @@ static struct binary *add_binary(struct unwinder *u, struct dso *dso, const stru
 	list_init(&b->parsers);
 	if (!make_index(u, b)) {
 		free(b);
-		u->stats.no_room++;
 		return NULL;
 	}
 	b->dso = dso_ref(dso);
@@ -264,13 +264,11 @@ static void describe(struct unwinder *u, const struct mapping *m, struct unwind_
 /* A new array; 0 where there is no room. */
 static uint32_t write_mappings(struct unwinder *u, const struct process_maps *maps, uint32_t count)
 {
-	uint32_t ref = slab_take(u->slab, mappings_bytes(count));
+	uint32_t ref = unwind_take(u, mappings_bytes(count));
 	uint64_t *starts = slab_at(u->slab, ref);
 
-	if (!ref) {
-		u->stats.no_room++;
+	if (!ref)
 		return 0;
-	}
 	struct unwind_mapping *m = (struct unwind_mapping *)(void *)(starts + count);
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -376,7 +374,8 @@ static void end_quiet(struct unwinder *u)
 
 void unwinder_end_round(struct unwinder *u)
 {
-	u->restarts = 0;
+	u->restarts = u->evictions = 0;
+	u->no_room_for = SIZE_MAX;
 	if (u->any_quiet)
 		end_quiet(u);
 	slab_quiesced(u->slab);

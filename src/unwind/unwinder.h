@@ -51,7 +51,7 @@ struct unwinder_stats {
 	size_t rules, pages, binaries, processes;
 	uint64_t pages_loaded, pages_evicted;
 	uint64_t restarts; /* all pages were dropped, for there were too many different rules */
-	uint64_t no_room; /* pages that could not be loaded for want of memory */
+	uint64_t no_room; /* pages, or mappings of processes, that there was no memory for */
 	uint64_t walks; /* of kept stacks */
 };
 

@@ -45,6 +45,8 @@ struct unwinder {
 	struct list_node parsers;
 	size_t parser_count;
 	unsigned restarts; /* in this round */
+	unsigned evictions; /* in this round */
+	size_t no_room_for; /* the least that they made no room for, in bytes */
 	bool any_quiet; /* processes */
 	struct unwinder_stats stats;
 	struct page_rows rows; /* being built */
@@ -56,6 +58,14 @@ uint32_t *unwind_page_refs(const struct unwinder *u, const struct binary *b);
 uint8_t *unwind_page_used(const struct unwinder *u, const struct binary *b);
 void unwind_drop_page(struct unwinder *u, struct binary *b, uint32_t page);
 void unwind_drop_parser(struct unwinder *u, struct binary *b);
+/*
+ * Drops pages so that a piece of that size may be had: true where it is worth trying again. Each time waits for the
+ * kernel, so there are only so many in a round, and none for what one was in vain for.
+ */
+bool unwind_make_room(struct unwinder *u, size_t size);
+void unwind_made_no_room(struct unwinder *u, size_t size);
+/* slab_take(), making room if need be; counts what is not had. */
+uint32_t unwind_take(struct unwinder *u, size_t size);
 
 struct process *unwind_find_process(const struct unwinder *u, const struct process_id *id);
 const struct unwind_mapping *unwind_mappings_of(const struct unwinder *u, const struct process *p);

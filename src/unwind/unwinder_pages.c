@@ -14,6 +14,7 @@
 #define PARSERS_KEPT     16
 #define BINARY_RULES_MAX 2048 /* new ones that a file may bring; libxul has 1,331 */
 #define RESTARTS_MAX     4 /* a round */
+#define EVICTIONS_MAX    32 /* a round */
 #define EVICT_SHARE      4 /* of the pages, when there is no room */
 
 void unwind_drop_parser(struct unwinder *u, struct binary *b)
@@ -163,6 +164,32 @@ static void evict(struct unwinder *u)
 	quiesce(u);
 }
 
+bool unwind_make_room(struct unwinder *u, size_t size)
+{
+	if (size >= u->no_room_for || u->evictions == EVICTIONS_MAX)
+		return false;
+	u->evictions++;
+	evict(u);
+	return true;
+}
+
+void unwind_made_no_room(struct unwinder *u, size_t size)
+{
+	u->no_room_for = MIN(u->no_room_for, size);
+	u->stats.no_room++;
+}
+
+uint32_t unwind_take(struct unwinder *u, size_t size)
+{
+	uint32_t ref = slab_take(u->slab, size);
+
+	if (!ref && unwind_make_room(u, size))
+		ref = slab_take(u->slab, size);
+	if (!ref)
+		unwind_made_no_room(u, size);
+	return ref;
+}
+
 /*
  * The rules are full: somebody's files have more kinds than a whole distribution. All pages are dropped
  * and the rules start anew, so that he cannot keep others from having theirs.
@@ -217,12 +244,10 @@ bool unwinder_load(struct unwinder *u, const struct process_id *id, uint64_t add
 	}
 	uint32_t ref = page_table_take(u->pages, &u->rows);
 
-	if (!ref) {
-		evict(u);
+	if (!ref && unwind_make_room(u, page_table_bytes_of(&u->rows)))
 		ref = page_table_take(u->pages, &u->rows);
-	}
 	if (!ref) {
-		u->stats.no_room++;
+		unwind_made_no_room(u, page_table_bytes_of(&u->rows));
 		return false;
 	}
 	unwind_page_used(u, b)[page] = 1;

@@ -489,6 +489,55 @@ START_TEST(the_hand_stays_within_the_binary_it_stands_at)
 }
 END_TEST
 
+/* A process with so many mappings, as seen in /proc: whether there is room for them. */
+static bool has_tables(struct bench *b, uint32_t pid, size_t count)
+{
+	struct mapping *list = xcalloc(count, sizeof(*list));
+	struct process_maps maps = {.list = list, .count = count};
+	uint32_t ref, told;
+
+	for (size_t i = 0; i < count; i++) {
+		list[i].start = (i + 1) << 20;
+		list[i].end = list[i].start + UNWIND_PAGE_SIZE;
+	}
+	b->id = (struct process_id){.pid = pid, .start_ns = 1};
+	unwinder_set_process(b->unwinder, &b->id, &maps);
+	ck_assert(unwinder_mappings(b->unwinder, &b->id, &ref, &told));
+	free(list);
+	return ref != 0;
+}
+
+START_TEST(a_new_process_makes_room_for_its_mappings)
+{
+	struct bench b;
+
+	bench_init(&b, 1 << 20, UNWIND_RULES_MAX);
+	struct slab *slab = unwinder_slab(b.unwinder);
+	uint32_t piece = slab_take(slab, 8192);
+
+	use_up(&b);
+	slab_give(slab, piece, 8192); /* it rests, as what is evicted does */
+	ck_assert(has_tables(&b, 1, 100));
+	ck_assert_uint_eq(b.quiesced, 1);
+	/* In vain: not again in this round, but smaller ones may fit. */
+	for (uint32_t i = 0; i < 50; i++)
+		ck_assert(!has_tables(&b, 2 + i, 1000));
+	ck_assert_uint_eq(b.quiesced, 2);
+	ck_assert(has_tables(&b, 60, 100));
+	/* However it is asked. */
+	use_up(&b);
+	for (uint32_t i = 900; i > 800; i--)
+		ck_assert(!has_tables(&b, i, i));
+	ck_assert_uint_lt(b.quiesced, 40);
+	unwinder_end_round(b.unwinder);
+	size_t before = b.quiesced;
+
+	ck_assert(!has_tables(&b, 1000, 1000));
+	ck_assert_uint_eq(b.quiesced, before + 1);
+	bench_release(&b);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("unwinder");
@@ -501,6 +550,7 @@ int main(void)
 	tcase_add_test(tcase, tables_outlive_a_process_for_some_rounds);
 	tcase_add_loop_test(tcase, tables_make_room_for_others, 0, 2);
 	tcase_add_test(tcase, the_hand_stays_within_the_binary_it_stands_at);
+	tcase_add_test(tcase, a_new_process_makes_room_for_its_mappings);
 	return unit_run("unwinder", tcase);
 }
 
