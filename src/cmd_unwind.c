@@ -16,7 +16,6 @@
 #include "unwind/describe.h"
 #include "unwind/rows.h"
 
-#define CHUNK         65536 /* bytes of code that rows are read for at once */
 #define RAW_SHOWN_MAX 256 /* bytes of instructions; nearly all functions have fewer */
 
 static const char *kind_text(const struct eh_frame *ef)
@@ -67,7 +66,8 @@ static int print_range(struct eh_frame *ef, uint64_t lo, uint64_t hi)
 	struct unwind_rule last = {.cfa = UNWIND_CFA_COUNT};
 
 	for (uint64_t at = lo, next; at < hi; at = next) {
-		next = at + MIN(hi - at, (uint64_t)CHUNK);
+		/* By pages, as the profiler does. */
+		next = at + MIN(hi - at, UNWIND_PAGE_SIZE - at % UNWIND_PAGE_SIZE);
 		int r = unwind_rows_read(ef, at, next, &rows);
 
 		if (r < 0)

@@ -29,9 +29,12 @@
 #include "base/macros.h"
 
 /* Runs of one function; one with more calls that do not come back and contradict the rest is not known. */
-#define RUNS_MAX      16
+#define RUNS_MAX         16
 /* Instructions looked at per byte of code: compilers' code needs 2 to 4. */
-#define WORK_PER_BYTE 24
+#define WORK_PER_BYTE    24
+/* So many take as long as one. */
+#define PADDING_PER_WORK 4 /* bytes */
+#define STEPS_PER_WORK   16 /* along calls */
 
 struct code_flow *code_flow_new(void)
 {
@@ -146,9 +149,10 @@ bool flow_target(const struct code_flow *f, size_t offset, const struct x86_insn
 	return insn->has_target && at >= 0 && at < (int64_t)f->len;
 }
 
-size_t flow_skip_padding(const struct code_flow *f, size_t offset)
+size_t flow_skip_padding(struct code_flow *f, size_t offset)
 {
 	struct x86_insn insn;
+	size_t start = offset;
 
 	while (offset < f->len) {
 		if (f->len - offset >= 2 && !f->code[offset] && !f->code[offset + 1])
@@ -159,6 +163,7 @@ size_t flow_skip_padding(const struct code_flow *f, size_t offset)
 		else
 			break;
 	}
+	f->work += (offset - start) / PADDING_PER_WORK;
 	return offset;
 }
 
@@ -174,10 +179,12 @@ static void add_edge(struct code_flow *f, size_t to, uint16_t state, uint16_t vi
 static void blame(struct code_flow *f, int32_t excess, uint16_t via)
 {
 	const struct call *found = NULL;
+	size_t steps = 0;
 
-	for (uint16_t i = via; i && !found; i = f->calls[i - 1].via)
+	for (uint16_t i = via; i && !found; i = f->calls[i - 1].via, steps++)
 		if (f->states[f->calls[i - 1].state].depth == 8 + excess)
 			found = &f->calls[i - 1];
+	f->work += steps / STEPS_PER_WORK;
 	if (!found && via)
 		found = &f->calls[via - 1];
 	if (found && f->blames && !(f->mark[found->at] & MARK_NO_RETURN) &&
@@ -472,7 +479,7 @@ void flow_follow(struct code_flow *f, size_t seed, uint16_t state)
 	}
 }
 
-void code_flow_run(struct code_flow *f, size_t wanted)
+size_t code_flow_run(struct code_flow *f, size_t wanted)
 {
 	f->wanted = MIN(wanted, f->len);
 	uint16_t entry = flow_number(f, &FLOW_AT_ENTRY);
@@ -490,6 +497,7 @@ void code_flow_run(struct code_flow *f, size_t wanted)
 			flow_keep(f);
 	}
 	flow_follow_rest(f);
+	return f->work;
 }
 
 size_t code_flow_next(const struct code_flow *f, size_t offset, const struct flow_state **ret,

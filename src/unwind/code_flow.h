@@ -32,9 +32,9 @@ uint8_t *code_flow_begin(struct code_flow *f, size_t len, uint64_t address);
 void code_flow_add_start(struct code_flow *f, size_t offset);
 /*
  * Once for each beginning. Of what begins at `wanted` or later only that is followed which the code before leads to.
- * Takes time in proportion to the code, whatever code it is.
+ * Takes time in proportion to the code, whatever code it is: returns how many instructions were looked at.
  */
-void code_flow_run(struct code_flow *f, size_t wanted);
+size_t code_flow_run(struct code_flow *f, size_t wanted);
 
 /*
  * The next instruction at or after `offset` whose state is known: its offset, or len where there is none. Its

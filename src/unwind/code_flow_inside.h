@@ -81,7 +81,7 @@ void flow_keep(struct code_flow *f);
 void flow_undo(struct code_flow *f);
 
 /* The end of the padding at `offset`. */
-size_t flow_skip_padding(const struct code_flow *f, size_t offset);
+size_t flow_skip_padding(struct code_flow *f, size_t offset);
 bool flow_decode(struct code_flow *f, size_t offset, struct x86_insn *ret);
 /* Where the instruction's target is, false where that is outside. */
 bool flow_target(const struct code_flow *f, size_t offset, const struct x86_insn *insn,

@@ -27,6 +27,11 @@
 #define CHUNK       512 /* symbols read at once */
 #define NAME_MAX_   256 /* of a name is looked at for what it ends in */
 
+/* Some take as long as looking at one instruction, or one as long as some. */
+#define BYTES_PER_WORK   4
+#define SYMBOLS_PER_WORK 2
+#define WORK_PER_NAME    64
+
 static const uint8_t dwarf_number[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15};
 
 static uint8_t fp_of(const struct flow_state *s, struct unwind_rule *r)
@@ -79,6 +84,7 @@ struct window {
 	const struct code_gap *gap;
 	uint64_t start, end;
 	struct code_flow *flow;
+	size_t work;
 };
 
 static void take_symbol(struct window *w, const struct elf_symbol_section *section,
@@ -86,9 +92,11 @@ static void take_symbol(struct window *w, const struct elf_symbol_section *secti
 {
 	int type = ELF64_ST_TYPE(sym->st_info);
 
-	if ((type == STT_FUNC || type == STT_GNU_IFUNC) && sym->st_shndx != SHN_UNDEF &&
-		sym->st_value >= w->start && sym->st_value < w->end &&
-		!is_cold_part(w->gap, section, sym->st_name))
+	if ((type != STT_FUNC && type != STT_GNU_IFUNC) || sym->st_shndx == SHN_UNDEF ||
+		sym->st_value < w->start || sym->st_value >= w->end)
+		return;
+	w->work += WORK_PER_NAME;
+	if (!is_cold_part(w->gap, section, sym->st_name))
 		code_flow_add_start(w->flow, (size_t)(sym->st_value - w->start));
 }
 
@@ -99,7 +107,7 @@ static void take_symbols(struct window *w, const struct elf_symbol_section *sect
 
 	if (count > SYMBOLS_MAX)
 		return;
-
+	w->work += count / SYMBOLS_PER_WORK;
 	for (uint64_t i = 0, n; i < count; i += n) {
 		n = MIN(count - i, (uint64_t)CHUNK);
 		if (byte_source_read(w->gap->source, section->offset + i * sizeof(chunk[0]), chunk,
@@ -182,6 +190,7 @@ static const uint8_t *read_window(struct window *w, uint64_t address)
 	uint8_t *code = code_flow_begin(w->flow, len, w->start);
 
 	w->end = w->start + len;
+	w->work += len / BYTES_PER_WORK;
 	return len && byte_source_read(w->gap->source, offset, code, len) == 0 ? code : NULL;
 }
 
@@ -197,11 +206,11 @@ static bool follow(struct window *w, uint64_t lo, uint64_t hi)
 		return false;
 	take_symbols(w, &w->gap->image->symtab);
 	take_symbols(w, &w->gap->image->dynsym);
-	code_flow_run(w->flow, (size_t)((lo | (UNWIND_PAGE_SIZE - 1)) + 1 - w->start));
+	w->work += code_flow_run(w->flow, (size_t)((lo | (UNWIND_PAGE_SIZE - 1)) + 1 - w->start));
 	return true;
 }
 
-void code_rows_add(const struct code_gap *gap, uint64_t lo, uint64_t hi, struct unwind_rows *rows)
+size_t code_rows_add(const struct code_gap *gap, uint64_t lo, uint64_t hi, struct unwind_rows *rows)
 {
 	static const struct unwind_rule none = {.cfa = UNWIND_CFA_NONE};
 	uint64_t page = lo & ~(uint64_t)(UNWIND_PAGE_SIZE - 1);
@@ -216,4 +225,5 @@ void code_rows_add(const struct code_gap *gap, uint64_t lo, uint64_t hi, struct 
 		emit(&w, lo, hi, rows);
 	else
 		unwind_rows_add(rows, lo, &none);
+	return w.work;
 }

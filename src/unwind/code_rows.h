@@ -25,9 +25,11 @@ struct code_gap {
 
 /*
  * Adds the rows of lo <= address < hi, within the gap and one page. UNWIND_CFA_NONE where the code does not
- * tell, and everywhere on other machines. The answer depends on the gap and the page only.
+ * tell, and everywhere on other machines. The answer depends on the gap and the page only. Returns what it took, in
+ * instructions looked at or what takes as long.
  */
-void code_rows_add(const struct code_gap *gap, uint64_t lo, uint64_t hi, struct unwind_rows *rows);
+size_t code_rows_add(const struct code_gap *gap, uint64_t lo, uint64_t hi,
+	struct unwind_rows *rows);
 
 /* What a state says as a row. */
 struct unwind_rule code_rule_of(const struct flow_state *s);

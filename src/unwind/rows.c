@@ -22,8 +22,10 @@
 #include "unwind/known_code.h"
 #include "unwind/machine.h"
 
-/* Instructions run for one range, so that FDEs that overlap do not take forever: some 50 ms. */
-#define WORK_MAX (4u << 20)
+/* Instructions run for one range, or what takes as long: made to be slow, files take some 50 ms. */
+#define WORK_MAX  (4u << 20)
+#define WORK_FIND 64 /* looking up an address */
+#define WORK_GAP  256 /* beside what code_rows.h takes */
 
 /* How far back at a time the end of the FDE before a gap is looked for. */
 #define GAP_STRIDE ((uint64_t)UNWIND_PAGE_SIZE)
@@ -46,6 +48,14 @@ void unwind_rows_add(struct unwind_rows *rows, uint64_t address, const struct un
 	rows->list[rows->count++] = (struct unwind_row){.address = address, .rule = *rule};
 }
 
+/* From there on too much work was to be done. */
+static void add_limit(struct unwind_rows *rows, uint64_t address)
+{
+	struct unwind_rule rule = cfi_rule_unsupported(UNWIND_LIMIT);
+
+	unwind_rows_add(rows, address, &rule);
+}
+
 /* The FDE's rows of lo <= address < hi, within it. */
 static void add_fde(struct eh_frame *ef, const struct fde *fde, uint64_t lo, uint64_t hi,
 	struct unwind_rows *rows, size_t *work)
@@ -66,22 +76,40 @@ static void add_fde(struct eh_frame *ef, const struct fde *fde, uint64_t lo, uin
 	*work += p.work;
 }
 
+static bool in_fde(struct eh_frame *ef, uint64_t address, size_t *work, struct fde *ret)
+{
+	*work += WORK_FIND;
+	return eh_frame_find(ef, address, ret) == 0;
+}
+
+/* The first start above `at` of an FDE that is not empty, or what is at or above `limit`. */
+static uint64_t next_code_start(struct eh_frame *ef, uint64_t at, uint64_t limit, size_t *work)
+{
+	struct fde fde;
+
+	do {
+		at = eh_frame_next_start(ef, at);
+	} while (at < limit && *work <= WORK_MAX && !in_fde(ef, at, work, &fde));
+	return at;
+}
+
 /* Where the gap around `at` begins, looked for as far back as code_rows.h can make use of. */
-static uint64_t gap_start(struct eh_frame *ef, uint64_t at)
+static uint64_t gap_start(struct eh_frame *ef, uint64_t at, size_t *work)
 {
 	uint64_t page = at & ~(uint64_t)(UNWIND_PAGE_SIZE - 1), start;
 	uint64_t farthest = page - MIN(page, (uint64_t)CODE_ROWS_BEFORE), next;
 	struct fde fde;
 
-	if (at && eh_frame_find(ef, at - 1, &fde) == 0)
+	if (at && in_fde(ef, at - 1, work, &fde))
 		return at;
 	for (start = at; start > farthest; start = next) {
 		next = start == at && at > page ? page : start - MIN(start - farthest, GAP_STRIDE);
 		uint64_t end = 0;
 
 		/* The last FDE between the two. */
-		for (uint64_t a = next; a < start; a = eh_frame_next_start(ef, a))
-			if (eh_frame_find(ef, a, &fde) == 0)
+		for (uint64_t a = next; a < start && *work <= WORK_MAX;
+			a = eh_frame_next_start(ef, a))
+			if (in_fde(ef, a, work, &fde))
 				end = MAX(end, fde.end);
 		if (end)
 			return MIN(end, at);
@@ -90,7 +118,8 @@ static uint64_t gap_start(struct eh_frame *ef, uint64_t at)
 }
 
 /* Go keeps frame pointers, and its assembler switches stacks in ways that are not followed. */
-static void add_code(struct eh_frame *ef, uint64_t lo, uint64_t hi, struct unwind_rows *rows)
+static void add_code(struct eh_frame *ef, uint64_t lo, uint64_t hi, struct unwind_rows *rows,
+	size_t *work)
 {
 	static const struct unwind_rule none = {.cfa = UNWIND_CFA_NONE};
 	uint64_t next;
@@ -104,23 +133,28 @@ static void add_code(struct eh_frame *ef, uint64_t lo, uint64_t hi, struct unwin
 	struct code_gap gap = {
 		.source = eh_frame_source(ef),
 		.image = eh_frame_image(ef),
-		.start = gap_start(ef, lo),
-		.end = eh_frame_next_start(ef, lo),
+		.start = gap_start(ef, lo, work),
+		.end = next_code_start(ef, lo, hi + UNWIND_PAGE_SIZE + CODE_ROWS_AFTER, work),
 		.flow = rows->flow,
 	};
 
 	for (uint64_t at = lo; at < hi; at = next) {
+		if (*work > WORK_MAX) {
+			add_limit(rows, at);
+			break;
+		}
 		next = MIN(hi, (at | (UNWIND_PAGE_SIZE - 1)) + 1);
-		code_rows_add(&gap, at, next, rows);
+		*work += code_rows_add(&gap, at, next, rows);
 	}
 }
 
 static void add_gap(struct eh_frame *ef, struct known_code *known, uint64_t lo, uint64_t hi,
-	struct unwind_rows *rows)
+	struct unwind_rows *rows, size_t *work)
 {
 	struct unwind_rows code cleanup_unwind_rows = {.flow = steal_ptr(&rows->flow)};
 
-	add_code(ef, lo, hi, &code);
+	*work += WORK_GAP;
+	add_code(ef, lo, hi, &code, work);
 	known_code_rows(known, lo, hi, &code, rows);
 	rows->flow = steal_ptr(&code.flow);
 }
@@ -137,17 +171,16 @@ int unwind_rows_read(struct eh_frame *ef, uint64_t lo, uint64_t hi, struct unwin
 		struct fde fde;
 
 		if (work > WORK_MAX) {
-			struct unwind_rule rule = cfi_rule_unsupported(UNWIND_LIMIT);
-
-			unwind_rows_add(ret, at, &rule);
+			add_limit(ret, at);
 			break;
 		}
 		next = MIN(eh_frame_next_start(ef, at), hi);
-		if (eh_frame_find(ef, at, &fde) == 0) {
+		if (in_fde(ef, at, &work, &fde)) {
 			next = MIN(next, fde.end);
 			add_fde(ef, &fde, at, next, ret, &work);
 		} else {
-			add_gap(ef, &known, at, next, ret);
+			next = MIN(next_code_start(ef, at, hi, &work), hi);
+			add_gap(ef, &known, at, next, ret, &work);
 		}
 		if (ret->count > UNWIND_ROWS_MAX)
 			return -E2BIG;

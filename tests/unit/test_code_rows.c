@@ -116,6 +116,30 @@ START_TEST(contradictions_give_no_rows)
 }
 END_TEST
 
+/*
+ * Functions that are but a jump to the same code: push %rbx; jne over a return at the wrong depth; call; padding up to
+ * the end. Each of them goes over all the padding.
+ */
+START_TEST(padding_is_work)
+{
+	enum { LEN = 28 << 10, JUMPS = 1600, END = JUMPS * 5 };
+	struct code_flow *f = code_flow_new();
+	uint8_t *code = code_flow_begin(f, LEN, 0x1000);
+
+	memset(code, 0x90, LEN);
+	for (int32_t at = 0; at < END; at += 5) {
+		int32_t distance = END - (at + 5);
+
+		code[at] = 0xe9;
+		memcpy(code + at + 1, &distance, sizeof(distance));
+	}
+	memcpy(code + END, "\x53\x75\x01\xc3\xe8\x00\x00\x10\x00", 9);
+	code_flow_add_start(f, 0);
+	ck_assert_uint_ge(code_flow_run(f, LEN), 10 * LEN); /* all that may be done */
+	code_flow_free(f);
+}
+END_TEST
+
 /* Every page of a file without tables says the same alone as with its neighbours. */
 START_TEST(rows_do_not_depend_on_what_was_asked_before)
 {
@@ -179,5 +203,5 @@ END_TEST
 UNIT_MAIN("code_rows", pushes_and_pops_are_counted, frame_pointers_survive_an_unknown_rsp,
 	a_call_that_does_not_come_back_is_found_out, a_function_that_only_jumps_lead_to_is_no_loop,
 	what_a_jump_table_leads_to_has_the_depth_of_the_dispatch,
-	a_large_frame_touched_page_by_page, contradictions_give_no_rows,
+	a_large_frame_touched_page_by_page, contradictions_give_no_rows, padding_is_work,
 	rows_do_not_depend_on_what_was_asked_before, rows_equal_those_of_call_frame_information)

@@ -401,7 +401,6 @@ START_TEST(known_code_of_arm64)
 }
 END_TEST
 
-/* Functions one byte apart, each covering all behind it, with many instructions: a file made to be slow. */
 /* Also of programs that have another build id than Go's. */
 START_TEST(code_made_by_go_is_not_followed)
 {
@@ -416,6 +415,13 @@ START_TEST(code_made_by_go_is_not_followed)
 }
 END_TEST
 
+static void check_limit(void)
+{
+	ck_assert_uint_eq(rows.list[rows.count - 1].rule.cfa, UNWIND_CFA_UNSUPPORTED);
+	ck_assert_uint_eq(rows.list[rows.count - 1].rule.cfa_reg, UNWIND_LIMIT);
+}
+
+/* Functions one byte apart, each covering all behind it, with many instructions: a file made to be slow. */
 START_TEST(work_is_bounded)
 {
 	struct strbuf program cleanup_strbuf = STRBUF_INIT;
@@ -426,8 +432,40 @@ START_TEST(work_is_bounded)
 		ff_add_fde(&f, cie, FF_TEXT + i, FF_TEXT + 0xf00, program.buf, program.len);
 	ck_assert_int_eq(ff_open(&f), 0);
 	read_rows(0, 0xf00);
-	ck_assert_uint_eq(rows.list[rows.count - 1].rule.cfa, UNWIND_CFA_UNSUPPORTED);
-	ck_assert_uint_eq(rows.list[rows.count - 1].rule.cfa_reg, UNWIND_LIMIT);
+	check_limit();
+}
+END_TEST
+
+/* Gaps of one byte, for each of which all symbols are read. */
+START_TEST(work_in_gaps_is_bounded)
+{
+	uint64_t cie = ff_add_usual_cie(&f);
+
+	memset(f.text, 0x53, sizeof(f.text));
+	for (uint64_t i = 0; i < 0xf00; i += 2)
+		ff_add_fde(&f, cie, FF_TEXT + i, FF_TEXT + i + 1, "", 0);
+	ff_pad(&f.records, (64 << 10) * sizeof(Elf64_Sym));
+	ck_assert_int_eq(ff_open(&f), 0);
+	f.image.symtab.offset = FF_EH - FF_BASE;
+	f.image.symtab.size = f.records.len;
+	read_rows(0, 0xf00);
+	check_limit();
+}
+END_TEST
+
+/* They are about no code: what is between them is one gap. */
+START_TEST(empty_fdes_cut_nothing)
+{
+	uint64_t cie = ff_add_usual_cie(&f);
+
+	memcpy(f.text + 0x100, "\x53\x31\xc0\x5b\xc3", 5); /* push, xor, pop, ret */
+	ff_add_fde(&f, cie, FF_TEXT, FF_TEXT + 0x80, "\x07\x10", 2);
+	for (uint64_t i = 0x80; i < 0xf00; i++)
+		ff_add_fde(&f, cie, FF_TEXT + i, FF_TEXT + i, "", 0);
+	ck_assert_int_eq(ff_open(&f), 0);
+	ck_assert_str_eq(rows_text(0x80, 0xf00),
+		"80 none, 100 sp+8, 101 sp+16, 104 sp+8, 105 none");
+	ck_assert_str_eq(rows_text(0x102, 0x105), "102 sp+16, 104 sp+8");
 }
 END_TEST
 
@@ -435,4 +473,5 @@ UNIT_MAIN_FIXTURE("unwind_rows", setup, teardown, every_instruction_of_x86,
 	every_instruction_of_arm64, set_loc_moves_forward_only, other_machines_are_refused,
 	pieces_put_together_are_the_whole, signal_frames_are_the_kernels, known_code_of_x86,
 	calls_of_main_are_known_only_where_no_fde_is_for_the_entry, entry_points_must_look_like_one,
-	known_code_of_arm64, code_made_by_go_is_not_followed, work_is_bounded)
+	known_code_of_arm64, code_made_by_go_is_not_followed, work_is_bounded,
+	work_in_gaps_is_bounded, empty_fdes_cut_nothing)
