@@ -379,6 +379,7 @@ void unwinder_end_round(struct unwinder *u)
 	if (u->any_quiet)
 		end_quiet(u);
 	slab_quiesced(u->slab);
+	unwind_drop_unread(u);
 	unwind_rows_release(&u->parsed);
 	hashmap_for_each(e, &u->binaries) {
 		struct binary *b = container_of(e, struct binary, entry);

@@ -32,6 +32,8 @@ struct process {
 	bool quiet;
 };
 
+#define UNREAD_MAX 1024
+
 struct unwinder {
 	struct unwind_store store;
 	struct dso_cache *dsos; /* not owned */
@@ -48,6 +50,10 @@ struct unwinder {
 	unsigned evictions; /* in this round */
 	size_t no_room_for; /* the least that they made no room for, in bytes */
 	bool any_quiet; /* processes */
+	struct {
+		uint32_t binary, page;
+	} unread[UNREAD_MAX]; /* pages asked for in this round while their file could not be read */
+	size_t unread_count;
 	struct unwinder_stats stats;
 	struct page_rows rows; /* being built */
 	struct unwind_rows parsed;
@@ -58,6 +64,8 @@ uint32_t *unwind_page_refs(const struct unwinder *u, const struct binary *b);
 uint8_t *unwind_page_used(const struct unwinder *u, const struct binary *b);
 void unwind_drop_page(struct unwinder *u, struct binary *b, uint32_t page);
 void unwind_drop_parser(struct unwinder *u, struct binary *b);
+/* They are to be asked for again. */
+void unwind_drop_unread(struct unwinder *u);
 /*
  * Drops pages so that a piece of that size may be had: true where it is worth trying again. Each time waits for the
  * kernel, so there are only so many in a round, and none for what one was in vain for.

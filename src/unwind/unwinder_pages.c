@@ -227,6 +227,26 @@ static struct binary *binary_in(const struct unwinder *u, const struct process *
 	return NULL;
 }
 
+/* It has no rows for the rest of the round; in the next one its file may be had. */
+static void remember_unread(struct unwinder *u, const struct binary *b, uint32_t page)
+{
+	if (u->unread_count == UNREAD_MAX)
+		return;
+	u->unread[u->unread_count].binary = b->number;
+	u->unread[u->unread_count++].page = page;
+}
+
+void unwind_drop_unread(struct unwinder *u)
+{
+	for (size_t i = 0; i < u->unread_count; i++) {
+		struct binary *b = u->by_number[u->unread[i].binary];
+
+		if (b && u->unread[i].page < b->page_count)
+			unwind_drop_page(u, b, u->unread[i].page);
+	}
+	u->unread_count = 0;
+}
+
 bool unwinder_load(struct unwinder *u, const struct process_id *id, uint64_t address)
 {
 	const struct process *p = unwind_find_process(u, id);
@@ -237,10 +257,12 @@ bool unwinder_load(struct unwinder *u, const struct process_id *id, uint64_t add
 		return false;
 	if (unwind_page_refs(u, b)[page])
 		return true;
-	build_rows(u, b, parser_of(u, b, id, address), (uint32_t)page);
+	struct eh_frame *parser = parser_of(u, b, id, address);
+
+	build_rows(u, b, parser, (uint32_t)page);
 	if (rule_table_is_full(u->rules) && u->restarts < RESTARTS_MAX) {
 		restart(u);
-		build_rows(u, b, parser_of(u, b, id, address), (uint32_t)page);
+		build_rows(u, b, parser, (uint32_t)page);
 	}
 	uint32_t ref = page_table_take(u->pages, &u->rows);
 
@@ -250,6 +272,8 @@ bool unwinder_load(struct unwinder *u, const struct process_id *id, uint64_t add
 		unwind_made_no_room(u, page_table_bytes_of(&u->rows));
 		return false;
 	}
+	if (!parser)
+		remember_unread(u, b, (uint32_t)page);
 	unwind_page_used(u, b)[page] = 1;
 	__atomic_store_n(&unwind_page_refs(u, b)[page], ref, __ATOMIC_RELEASE);
 	u->stats.pages_loaded++;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "symbols/dso.h"
 #include "temp_dir.h"
 #include "unit.h"
 #include "unwind/unwinder_inside.h"
@@ -538,6 +539,45 @@ START_TEST(a_new_process_makes_room_for_its_mappings)
 }
 END_TEST
 
+/* Gives up all descriptors, as when there are too many. */
+static void close_files(struct bench *b)
+{
+	list_for_each_safe(n, &symbolizer_dsos(b->symbolizer)->files.open)
+		dso_files_close(list_entry(n, struct dso_files, open_node));
+}
+
+START_TEST(a_page_whose_file_cannot_be_read_is_asked_for_again)
+{
+	uint8_t *buffer = xmalloc(STACK_KEPT);
+	uint64_t ips[IPS_MAX];
+	struct kept_stack stack;
+	struct bench b;
+	size_t count;
+
+	bench_init(&b, 8 << 20, UNWIND_RULES_MAX);
+	pid_t pid = start_down(5);
+
+	b.id = bench_id_of(pid);
+	stack = keep_stack(pid, buffer);
+	symbolizer_process_seen(b.symbolizer, &b.id);
+	close_files(&b);
+	b.no_files = true;
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_ne(unwinder_walk(b.unwinder, &b.id, &stack, ips, IPS_MAX, &count),
+			UNWIND_END_ROOT);
+		ck_assert_uint_gt(b.unwinder->unread_count, 0);
+		unwinder_end_round(b.unwinder);
+	}
+	b.no_files = false;
+	ck_assert_int_eq(unwinder_walk(b.unwinder, &b.id, &stack, ips, IPS_MAX, &count),
+		UNWIND_END_ROOT);
+	ck_assert_uint_eq(b.unwinder->unread_count, 0);
+	end(pid);
+	bench_release(&b);
+	free(buffer);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("unwinder");
@@ -551,6 +591,7 @@ int main(void)
 	tcase_add_loop_test(tcase, tables_make_room_for_others, 0, 2);
 	tcase_add_test(tcase, the_hand_stays_within_the_binary_it_stands_at);
 	tcase_add_test(tcase, a_new_process_makes_room_for_its_mappings);
+	tcase_add_test(tcase, a_page_whose_file_cannot_be_read_is_asked_for_again);
 	return unit_run("unwinder", tcase);
 }
 

@@ -23,6 +23,7 @@ struct bench {
 	struct process_id id;
 	size_t told; /* set_process */
 	size_t quiesced;
+	bool no_files; /* none can be had again */
 };
 
 static inline void *bench_add_chunk(void *ctx, uint32_t number)
@@ -61,7 +62,7 @@ static inline struct dso *bench_reopen(void *ctx, const struct process_id *id, u
 {
 	struct bench *b = ctx;
 
-	return symbolizer_file_wanted(b->symbolizer, id, address);
+	return b->no_files ? NULL : symbolizer_file_wanted(b->symbolizer, id, address);
 }
 
 static inline void bench_on_maps(void *ctx, const struct process_id *id,
