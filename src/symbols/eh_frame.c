@@ -26,6 +26,12 @@
 
 #define TABLE_BLOCK 512 /* entries of .eh_frame_hdr read at once */
 #define MAX_FDES    (1u << 20) /* in an index of ours: 8 MiB; Firefox has 274,000 */
+/*
+ * A whole section is read with these bounds; what lies beyond has no tables. A program of 1 GiB has 1.5 million
+ * records in 90 MB, and they are looked at twice.
+ */
+#define MAX_RECORDS (2u << 20)
+#define MAX_WORK    (UINT64_C(512) << 20)
 /* FDEs before the nearest that are tried; of the 2.4 million of a whole Debian none overlap. */
 #define LOOK_BACK   4
 
@@ -92,13 +98,15 @@ static void pack(struct eh_frame *ef, const struct fde *fde)
 
 static void scan(struct eh_frame *ef)
 {
-	uint64_t next = 0;
+	uint64_t next = 0, stop = ef->records.work + MAX_WORK;
 	bool sorted = true;
+	size_t seen = 0;
 
 	ef->scanned = true;
 	ef->count = ef->hint = 0;
 	ef->base = lowest_code(ef->records.image);
-	for (uint64_t offset = 0; offset < ef->records.section.size && ef->count < MAX_FDES;
+	for (uint64_t offset = 0; offset < ef->records.section.size && ef->count < MAX_FDES &&
+		seen++ < MAX_RECORDS && ef->records.work < stop;
 		offset = next) {
 		struct fde fde;
 		int r = frame_records_fde(&ef->records, offset, &fde, &next);

@@ -26,6 +26,7 @@ static const uint8_t *section_bytes(struct frame_records *fr, uint64_t offset, s
 {
 	if (offset > fr->section.size || len > fr->section.size - offset)
 		return NULL;
+	fr->work += len;
 	if (offset >= fr->window_at && offset - fr->window_at <= fr->window_len &&
 		len <= fr->window_len - (size_t)(offset - fr->window_at))
 		return fr->window + (offset - fr->window_at);
@@ -40,6 +41,7 @@ static const uint8_t *section_bytes(struct frame_records *fr, uint64_t offset, s
 	size_t n = (size_t)MIN(size - at, (uint64_t)RECORDS_WINDOW);
 
 	fr->window_len = 0;
+	fr->work += n;
 	if (offset - at + len > n ||
 		byte_source_read(fr->source, fr->section.offset + at, fr->window, n) < 0)
 		return NULL;

@@ -41,6 +41,7 @@ struct frame_records {
 	struct cie cies[RECORDS_CIES];
 	size_t next_cie; /* to be replaced */
 
+	uint64_t work; /* bytes that were read or looked at since the beginning */
 	uint64_t window_at;
 	size_t window_len;
 	struct scratch big; /* a record larger than the window */

@@ -2,6 +2,8 @@
 #include "symbols/eh_frame.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib/frame_file.h"
 #include "unit.h"
@@ -340,6 +342,52 @@ START_TEST(a_file_without_tables_finds_nothing)
 }
 END_TEST
 
+/* What is behind the records, up to 4 TiB, is a hole. */
+static void open_as_sparse_file(uint64_t section_size)
+{
+	int fd = memfd_create("sparse", MFD_CLOEXEC);
+
+	ck_assert_int_eq(ff_open(&f), 0);
+	ck_assert_int_ge(fd, 0);
+	size_t len = FF_EH - FF_BASE + f.records.len;
+
+	ck_assert_int_eq(write(fd, f.bytes.buf, len), (ssize_t)len);
+	ck_assert_int_eq(ftruncate(fd, INT64_C(1) << 42), 0);
+	eh_frame_free(f.ef);
+	f.source = byte_source_fd(fd, UINT64_C(1) << 42);
+	f.image.named[ELF_EH_FRAME].size = section_size;
+	f.ef = eh_frame_new(&f.source, &f.image);
+}
+
+START_TEST(a_hole_of_terabytes_ends_soon)
+{
+	uint64_t cie = ff_add_usual_cie(&f);
+
+	add(cie, 0x10, 0x20);
+	open_as_sparse_file(UINT64_C(1) << 41);
+	ck_assert(eh_frame_is_scanned(f.ef));
+	ck_assert_str_eq(found(0x10), "10-20");
+	ck_assert_str_eq(found(0x20), "");
+	close(f.source.fd);
+}
+END_TEST
+
+/* Half a megabyte each, and nothing of it is a CIE; all are read anew for each record that names them. */
+START_TEST(large_records_are_not_read_over_and_over)
+{
+	uint64_t large = ff_begin_record(&f);
+
+	ff_pad(&f.records, 1 << 19);
+	f.records.buf[f.records.len - 1] = 1;
+	ff_end_record(&f, large);
+	for (size_t i = 0; i < 40000; i++)
+		add(large, 0x10, 0x20);
+	add(ff_add_usual_cie(&f), 0x30, 0x40);
+	ck_assert_int_eq(ff_open(&f), 0); /* 20 GB come before the last one */
+	ck_assert_str_eq(found(0x30), "");
+}
+END_TEST
+
 /* Each byte of tables and records, with each of these in its place. */
 START_TEST(damage_is_survived)
 {
@@ -390,4 +438,5 @@ UNIT_MAIN_FIXTURE("eh_frame", setup, teardown, pointers_of_all_encodings, ranges
 	a_table_larger_than_its_section_is_not_believed, a_table_that_leads_nowhere_is_not_believed,
 	cies_of_all_versions_and_augmentations, debug_frame_of_both_widths,
 	eh_frame_with_long_lengths, a_record_larger_than_the_window,
-	a_file_without_tables_finds_nothing, damage_is_survived, cut_files_are_survived)
+	a_file_without_tables_finds_nothing, a_hole_of_terabytes_ends_soon,
+	large_records_are_not_read_over_and_over, damage_is_survived, cut_files_are_survived)
