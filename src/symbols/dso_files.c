@@ -20,10 +20,12 @@
 #include "symbols/eh_frame.h"
 #include "symbols/line_table.h"
 
-#define MAX_OPEN   2048 /* descriptors held: those of a hundred containers with twenty files each */
-#define OPEN_SHARE 4 /* of the descriptors that the process may have; the usual limit is 1024 */
-#define ROUND_WORK (UINT64_C(256) << 20)
-#define LINE_WORK  10 /* running a byte of a line program takes as long as summing up so many */
+#define MAX_OPEN     2048 /* descriptors held: those of a hundred containers with twenty files each */
+#define OPEN_SHARE   4 /* of the descriptors that the process may have; the usual limit is 1024 */
+/* Of .gnu_debugdata; while one more is inflated, half of it. All of a container's libraries fit. */
+#define INFLATED_MAX (32u << 20)
+#define ROUND_WORK   (UINT64_C(256) << 20)
+#define LINE_WORK    10 /* running a byte of a line program takes as long as summing up so many */
 
 void dso_files_budget_init(struct dso_files_budget *budget, int host_dir)
 {
@@ -36,6 +38,7 @@ void dso_files_budget_init(struct dso_files_budget *budget, int host_dir)
 		.host = {.fd = -1},
 	};
 	list_init(&budget->open);
+	list_init(&budget->inflated);
 	if (host_dir < 0 || file_root_of_process(host_dir, &budget->host) < 0)
 		budget->host.fd = -1;
 }
@@ -65,6 +68,7 @@ void dso_files_init(struct dso_files *files, struct dso_files_budget *budget,
 		.debug = {.fd = -1},
 	};
 	list_init(&files->open_node);
+	list_init(&files->inflated_node);
 }
 
 void dso_files_release(struct dso_files *files)
@@ -217,19 +221,55 @@ void dso_files_look_for_debug(struct dso_files *files, const struct file_root *r
 	files->debug_state = DEBUG_NONE;
 }
 
+static void drop_debugdata(struct dso_files *files)
+{
+	if (!files->debugdata)
+		return;
+	files->budget->inflated_bytes -= files->debugdata->bytes.size;
+	list_remove(&files->inflated_node);
+	debugdata_release(files->debugdata);
+	free(files->debugdata);
+	files->debugdata = NULL;
+}
+
+/* Those that are needed again are inflated again, at the expense of the round's work. */
+static void drop_inflated(struct dso_files_budget *budget, size_t max, const struct dso_files *keep)
+{
+	list_for_each_safe(n, &budget->inflated) {
+		struct dso_files *files = list_entry(n, struct dso_files, inflated_node);
+
+		if (budget->inflated_bytes <= max)
+			return;
+		if (files != keep)
+			drop_debugdata(files);
+	}
+}
+
+static void hold_debugdata(struct dso_files *files, const struct debugdata *data)
+{
+	files->debugdata = xmemdup(data, sizeof(*data));
+	files->budget->inflated_bytes += data->bytes.size;
+	list_append(&files->budget->inflated, &files->inflated_node);
+	drop_inflated(files->budget, INFLATED_MAX, files);
+}
+
 static const struct elf_file *get_debugdata(void *owner)
 {
 	struct dso_files *files = owner;
 	struct debugdata data = {0};
 	size_t work = 0;
 
-	if (files->debugdata)
+	if (files->debugdata) {
+		list_remove(&files->inflated_node);
+		list_append(&files->budget->inflated, &files->inflated_node);
 		return &files->debugdata->file;
+	}
 	if (files->no_debugdata)
 		return NULL;
 	files->debugdata_waits = !files->budget->work_left;
 	if (files->debugdata_waits)
 		return NULL;
+	drop_inflated(files->budget, INFLATED_MAX / 2, NULL);
 	int r = debugdata_read(&files->main.source, &data, &work);
 
 	charge(files->budget, work);
@@ -237,16 +277,13 @@ static const struct elf_file *get_debugdata(void *owner)
 		files->no_debugdata = true;
 		return NULL;
 	}
-	files->debugdata = xmemdup(&data, sizeof(data));
+	hold_debugdata(files, &data);
 	return &files->debugdata->file;
 }
 
 void dso_files_drop(struct dso_files *files)
 {
-	if (files->debugdata)
-		debugdata_release(files->debugdata);
-	free(files->debugdata);
-	files->debugdata = NULL;
+	drop_debugdata(files);
 	eh_frame_free(files->eh_frame);
 	files->eh_frame = NULL;
 	line_table_free(files->lines);

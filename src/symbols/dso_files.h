@@ -21,6 +21,8 @@
 struct dso_files_budget {
 	struct list_node open; /* modules that hold descriptors, least recently used first */
 	size_t open_count, max_open;
+	struct list_node inflated; /* modules whose .gnu_debugdata is, least recently used first */
+	size_t inflated_bytes;
 	uint64_t work_left; /* this round: bytes to be inflated and summed up */
 	size_t lines_max; /* bytes of line programs of one file; 0: no lines are asked for */
 	struct file_root host; /* whose debug files may be used by build id, .fd -1: nobody's */
@@ -42,6 +44,7 @@ struct dso_files {
 	struct file_identity debug_identity; /* of the last one that was held */
 	bool no_debugdata, debugdata_waits;
 	struct debugdata *debugdata; /* NULL: not inflated now */
+	struct list_node inflated_node;
 	struct eh_frame *eh_frame; /* NULL: not looked at now */
 	bool no_lines;
 	struct line_table *lines; /* NULL: not read now */

@@ -7,6 +7,7 @@
 #include "named.h"
 #include "symbols/debugdata.h"
 #include "symbols/dso.h"
+#include "symbols/dso_files.h"
 #include "temp_dir.h"
 #include "unit.h"
 
@@ -276,8 +277,47 @@ START_TEST(a_bomb_is_put_out)
 }
 END_TEST
 
+/* As if these were other programs. */
+START_TEST(what_many_files_inflate_to_is_not_held_at_once)
+{
+	struct dso_files_budget budget;
+	struct dso_files files[6];
+	struct temp_dir dir;
+
+	temp_dir_init(&dir);
+	split(&dir, "exporting");
+	add_debugdata(&dir, "truncate -s 12M data && xz -0 -kf data");
+	char *path cleanup_free = xasprintf("%s/program", dir.path);
+
+	dso_files_budget_init(&budget, -1);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		struct file_identity identity;
+
+		ck_assert_int_eq(file_identity_of(fd, &identity), 0);
+		dso_files_init(&files[i], &budget, &identity);
+		dso_files_hold(&files[i], fd);
+		ck_assert_int_eq(dso_files_read(&files[i]), 0);
+		struct name_files names = dso_files_names(&files[i]);
+
+		ck_assert_ptr_nonnull(names.debugdata(names.owner));
+		ck_assert_uint_le(budget.inflated_bytes, 32 << 20);
+	}
+	struct name_files first = dso_files_names(&files[0]);
+
+	ck_assert_ptr_null(files[0].debugdata);
+	ck_assert_ptr_nonnull(first.debugdata(first.owner));
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		dso_files_release(&files[i]);
+	ck_assert_uint_eq(budget.inflated_bytes, 0);
+	dso_files_budget_release(&budget);
+	temp_dir_release(&dir);
+}
+END_TEST
+
 UNIT_MAIN("debug_files", a_link_is_followed_beside_the_program,
 	a_debug_file_with_another_crc_or_build_id_is_refused,
 	the_containers_debug_files_are_looked_at_and_no_others,
 	a_process_of_another_root_shows_no_debug_file, the_hosts_debug_files_count_by_build_id,
-	debugdata_names_what_dynsym_does_not, a_bomb_is_put_out)
+	debugdata_names_what_dynsym_does_not, a_bomb_is_put_out,
+	what_many_files_inflate_to_is_not_held_at_once)
