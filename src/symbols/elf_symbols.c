@@ -26,7 +26,7 @@
 #include "base/macros.h"
 #include "symbols/elf_section.h"
 
-/* Symbols looked at per section; Chrome with all its symbols has 1.5 million. */
+/* Symbols looked at per section, data and those of other files included. */
 #define MAX_SYMBOLS   (4u << 20)
 /* The largest hand-written routines (cryptography, memcpy families) have some KiB. */
 #define UNSIZED_REACH 16384

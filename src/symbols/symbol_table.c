@@ -48,7 +48,7 @@ struct symbol_table {
 
 void symbol_builder_add(struct symbol_builder *b, const struct symbol *symbol)
 {
-	if (symbol->limit <= symbol->start)
+	if (symbol->limit <= symbol->start || b->count >= SYMBOLS_MAX)
 		return;
 	scratch_grow(&b->symbols, (b->count + 1) * sizeof(struct raw_symbol));
 	((struct raw_symbol *)b->symbols.data)[b->count++] = (struct raw_symbol){

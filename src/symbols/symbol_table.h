@@ -15,6 +15,9 @@
 /* Aliases of one address beyond this many are forgotten. */
 #define SYMBOL_MAX_NAMES 8
 
+/* Symbols of one table, 48 bytes each while they are sorted. Chrome with all its symbols has 1.5 million. */
+#define SYMBOLS_MAX (2u << 20)
+
 /* How much a symbol is to be trusted: where two claim an address, the greater wins. */
 enum symbol_class {
 	SYMBOL_UNSIZED_LABEL, /* untyped and without a size: an assembler's label */
@@ -43,7 +46,7 @@ struct symbol_builder {
 	size_t sorted; /* so many at the front are in order */
 };
 
-/* Ignored where limit <= start. */
+/* Ignored where limit <= start, and where there are SYMBOLS_MAX already. */
 void symbol_builder_add(struct symbol_builder *b, const struct symbol *symbol);
 /* Sorts what is there. Whether one of these starts at `start`; what was added later is not seen. */
 void symbol_builder_sort(struct symbol_builder *b);

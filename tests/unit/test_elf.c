@@ -311,6 +311,21 @@ START_TEST(deep_nesting_is_bounded)
 }
 END_TEST
 
+START_TEST(the_number_of_symbols_is_bounded)
+{
+	struct symbol_builder b = {0};
+
+	for (uint64_t i = 0; i < SYMBOLS_MAX + 10; i++)
+		symbol_builder_add(&b,
+			&(struct symbol){.start = i, .limit = i + 1, .class = SYMBOL_FUNCTION});
+	ck_assert_uint_eq(b.count, SYMBOLS_MAX);
+	ck_assert_uint_lt(b.symbols.size, 80 << 20);
+	symbol_builder_sort(&b);
+	ck_assert(symbol_builder_has(&b, SYMBOLS_MAX - 1));
+	symbol_builder_release(&b);
+}
+END_TEST
+
 START_TEST(every_range_of_a_large_table_is_found)
 {
 	struct symbol_builder b = {0};
@@ -475,6 +490,7 @@ UNIT_MAIN("elf", a_size_is_honoured, the_inner_of_nested_symbols_owns_its_addres
 	without_a_size_a_function_reaches_to_the_next_symbol, a_label_never_cuts_into_a_function,
 	what_is_no_code_is_no_function, aliases_are_chosen_the_same_way_each_time,
 	dynsym_adds_what_symtab_does_not_have, symbols_that_lie_do_no_harm, deep_nesting_is_bounded,
-	every_range_of_a_large_table_is_found, build_ids_of_any_length_are_read,
-	file_offsets_become_addresses, damaged_files_are_refused_or_read_as_far_as_they_go,
+	the_number_of_symbols_is_bounded, every_range_of_a_large_table_is_found,
+	build_ids_of_any_length_are_read, file_offsets_become_addresses,
+	damaged_files_are_refused_or_read_as_far_as_they_go,
 	equal_symbols_have_equal_digests_and_others_do_not)
