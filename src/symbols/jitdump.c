@@ -22,6 +22,11 @@
 #define HEADER_MAX  4096
 #define RECORDS_MAX 50000 /* at once: some 50 ms */
 #define BATCH       1024
+/*
+ * Ranges looked at or moved at once, to put a batch among the others and to find what was moved: some 50 ms as
+ * well. Where there are a million already, a batch more takes an eighth of it.
+ */
+#define WORK_MAX    (8u << 20)
 /* The file holds all code, too; offsets of names have 32 bits. */
 #define FILE_MAX    (UINT64_C(1) << 30)
 
@@ -53,10 +58,12 @@ struct reader {
 	struct jit_reading *r;
 	struct jit_range batch[BATCH];
 	size_t count;
+	uint64_t work;
 };
 
 static int flush(struct reader *reader)
 {
+	reader->work += reader->r->map.count + reader->count;
 	if (reader->r->map.count + reader->count > JIT_RANGES_MAX)
 		return -E2BIG;
 	jit_map_add(&reader->r->map, reader->batch, reader->count);
@@ -90,16 +97,25 @@ static int read_header(const struct byte_source *source, struct jit_reading *r)
 	return 0;
 }
 
+/* What was told last of the address, be it among the others yet or not. */
+static const struct jit_range *find(struct reader *reader, uint64_t address)
+{
+	reader->work += reader->count;
+	for (size_t i = reader->count; i-- > 0;)
+		if (address - reader->batch[i].start < reader->batch[i].size)
+			return &reader->batch[i];
+	return jit_map_find(&reader->r->map, address);
+}
+
 static int take_move(struct reader *reader, uint64_t at, size_t size)
 {
 	struct move m;
 
 	if (size < sizeof(m) || byte_source_read(reader->source, at, &m, sizeof(m)) < 0)
 		return 0;
-	int err = flush(reader); /* what it refers to may be among these */
-	const struct jit_range *from = jit_map_find(&reader->r->map, m.from);
+	const struct jit_range *from = find(reader, m.from);
 
-	return err < 0 || !from ? err : add(reader, m.to, m.size, from->name);
+	return from ? add(reader, m.to, m.size, from->name) : 0;
 }
 
 static int take_load(struct reader *reader, uint64_t at, size_t size)
@@ -145,7 +161,7 @@ static int jitdump_read(const struct byte_source *source, struct jit_reading *r)
 	if (err < 0)
 		return err;
 	for (size_t i = 0; more > 0 && r->offset < source->size; i++) {
-		if (i == RECORDS_MAX)
+		if (i == RECORDS_MAX || reader.work >= WORK_MAX)
 			break;
 		more = take_record(&reader);
 	}

@@ -250,6 +250,64 @@ START_TEST(a_jitdump_is_read_as_it_grows)
 }
 END_TEST
 
+/* So many that there were before, with gaps in between. */
+static void fill(struct jit_map *map, size_t count)
+{
+	struct jit_range *list = xcalloc(count, sizeof(*list));
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct jit_range){0x10000000 + i * 32, 16, 7};
+	jit_map_add(map, list, count);
+	free(list);
+}
+
+START_TEST(a_large_jitdump_is_read_bit_by_bit)
+{
+	struct strbuf dump cleanup_strbuf = STRBUF_INIT;
+	struct jit_reading r = {0};
+	int err = 0, reads = 0;
+
+	dump_begin(&dump);
+	for (uint64_t i = 0; i < 20000; i++)
+		dump_load(&dump, 0x1000 + i * 16, 1, "f");
+	struct byte_source source = byte_source_memory(dump.buf, dump.len);
+
+	fill(&r.map, 800000);
+	do {
+		err = jitdump_format.read(&source, &r);
+		reads++;
+	} while (err == -EAGAIN);
+	ck_assert_int_eq(err, 0);
+	ck_assert_int_ge(reads, 2);
+	ck_assert_int_le(reads, 4);
+	ck_assert_uint_eq(r.map.count, 820000);
+	jit_map_release(&r.map);
+}
+END_TEST
+
+START_TEST(what_was_moved_is_found_without_rebuilding_the_map)
+{
+	struct strbuf dump cleanup_strbuf = STRBUF_INIT;
+	struct jit_reading r = {0};
+	enum { MOVES = 3000 };
+
+	dump_begin(&dump);
+	dump_load(&dump, 0x1000, 16, "moves");
+	for (uint64_t i = 0; i < MOVES; i++)
+		dump_move(&dump, 0x1000 + i * 16, 0x1010 + i * 16, 16);
+	struct byte_source source = byte_source_memory(dump.buf, dump.len);
+	struct timespec before, after;
+
+	fill(&r.map, 500000);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	ck_assert_int_eq(jitdump_format.read(&source, &r), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	ck_assert_str_eq(name_in(&jitdump_format, &source, &r.map, 0x1000 + MOVES * 16), "moves");
+	ck_assert_int_lt(after.tv_sec - before.tv_sec, 3); /* a few ms; it was 10 s */
+	jit_map_release(&r.map);
+}
+END_TEST
+
 START_TEST(a_jitdump_that_is_none_is_refused)
 {
 	struct strbuf dump cleanup_strbuf = STRBUF_INIT;
@@ -654,6 +712,7 @@ END_TEST
 UNIT_MAIN("jit", the_latest_range_owns_its_addresses, ranges_in_any_order_are_as_if_painted,
 	a_perf_map_is_read_as_it_grows, a_name_is_believed_while_the_line_covers_the_address,
 	a_perf_map_cannot_take_all_memory, a_jitdump_is_read_as_it_grows,
+	a_large_jitdump_is_read_bit_by_bit, what_was_moved_is_found_without_rebuilding_the_map,
 	a_jitdump_that_is_none_is_refused, the_status_of_a_process,
 	generated_code_is_named_as_its_map_says,
 	generated_code_is_named_after_its_process_has_ended,
