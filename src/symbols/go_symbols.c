@@ -37,6 +37,10 @@
 #define MAX_HEADER    (8 + 8 * sizeof(uint64_t))
 /* What is searched for the table and for moduledata; the data of a program of 1 GiB. */
 #define MAX_SEARCH    (UINT64_C(512) << 20)
+/* Places that look like a header, of which each is looked into; programs have one. */
+#define MAX_HEADERS   64
+/* Through one window, which is filled anew wherever a table leads backwards. */
+#define MAX_READ      (UINT64_C(1) << 30)
 
 enum layout { GO_1_2, GO_1_16, GO_1_18 };
 
@@ -57,13 +61,17 @@ struct window {
 	struct scratch bytes;
 	uint64_t start;
 	size_t len;
+	uint64_t read; /* bytes so far */
 };
 
+/* -EFBIG where too much was read already. */
 static int window_read(struct window *w, uint64_t offset, void *ret, size_t len)
 {
 	if (offset < w->start || offset - w->start > w->len || w->len - (offset - w->start) < len) {
 		if (offset >= w->source->size)
 			return -ENODATA;
+		if (w->read >= MAX_READ)
+			return -EFBIG;
 		w->len = 0;
 		scratch_grow(&w->bytes, WINDOW);
 		size_t n = (size_t)MIN(w->source->size - offset, (uint64_t)WINDOW);
@@ -73,6 +81,7 @@ static int window_read(struct window *w, uint64_t offset, void *ret, size_t len)
 			return r;
 		w->start = offset;
 		w->len = n;
+		w->read += n;
 		if (n < len)
 			return -ENODATA;
 	}
@@ -209,28 +218,44 @@ static bool take_table(const struct elf_image *image, const struct byte_source *
 
 typedef bool (*visit_fn)(void *ctx, uint64_t offset, const uint8_t *at);
 
+/* What is to be searched of a segment: none of its file contents that earlier ones have, too. */
+static void searched_part(const struct elf_file *file, size_t i, uint64_t *ret_start,
+	uint64_t *ret_end)
+{
+	const struct elf_segment *s = &file->image.segments[i];
+
+	*ret_start = MIN(s->offset, file->source.size);
+	*ret_end = *ret_start + MIN(s->file_size, file->source.size - *ret_start);
+	for (const struct elf_segment *e = file->image.segments; e < s; e++) {
+		uint64_t inside = *ret_start - e->offset;
+
+		if (!e->executable && *ret_start >= e->offset && inside < e->file_size)
+			*ret_start += MIN(e->file_size - inside, *ret_end - *ret_start);
+	}
+	*ret_start -= (*ret_start - s->offset) % ALIGNMENT;
+}
+
 /* Calls `visit` at every aligned place of the data with `len` bytes there, until it says true. */
 static bool search(const struct elf_file *file, size_t len, visit_fn visit, void *ctx)
 {
 	struct scratch bytes cleanup_scratch = {0};
-	uint64_t left = MAX_SEARCH;
+	uint64_t left = MAX_SEARCH, start, end;
 	size_t step = (WINDOW - len) & ~(size_t)(ALIGNMENT - 1);
 
 	scratch_grow(&bytes, WINDOW);
 	for (size_t i = 0; i < file->image.segment_count; i++) {
-		const struct elf_segment *s = &file->image.segments[i];
-		uint64_t size = MIN(s->file_size, left);
-
-		if (s->executable)
+		if (file->image.segments[i].executable)
 			continue;
-		left -= size;
-		for (uint64_t at = 0; at + len <= size; at += step) {
-			size_t n = (size_t)MIN(size - at, (uint64_t)WINDOW);
+		searched_part(file, i, &start, &end);
+		end = MIN(end, start + left);
+		left -= end - start;
+		for (; start + len <= end; start += step) {
+			size_t n = (size_t)MIN(end - start, (uint64_t)WINDOW);
 
-			if (byte_source_read(&file->source, s->offset + at, bytes.data, n) < 0)
+			if (byte_source_read(&file->source, start, bytes.data, n) < 0)
 				break;
 			for (size_t k = 0; k + len <= n; k += ALIGNMENT)
-				if (visit(ctx, s->offset + at + k, (const uint8_t *)bytes.data + k))
+				if (visit(ctx, start + k, (const uint8_t *)bytes.data + k))
 					return true;
 		}
 	}
@@ -240,25 +265,26 @@ static bool search(const struct elf_file *file, size_t len, visit_fn visit, void
 struct table_search {
 	const struct elf_file *file;
 	struct go_table *table;
+	size_t headers; /* were looked into */
 };
 
 static bool visit_header(void *ctx, uint64_t offset, const uint8_t *at)
 {
-	const struct table_search *s = ctx;
-	enum layout layout;
-	uint32_t magic;
+	struct table_search *s = ctx;
+	struct go_table found = {.size = s->file->source.size - offset,
+		.word = s->file->image.is_64 ? 8 : 4};
 
-	memcpy(&magic, at, sizeof(magic));
-	return layout_of(magic, &layout) &&
-		take_table(&s->file->image, &s->file->source, offset, UINT64_MAX - offset,
-			s->table);
+	if (s->headers == MAX_HEADERS || !read_header(at, MAX_HEADER, &found))
+		return false;
+	s->headers++;
+	return take_table(&s->file->image, &s->file->source, offset, found.size, s->table);
 }
 
 static bool find_table(const struct elf_file *file, struct elf_section *text, struct go_table *ret)
 {
 	static const char *const names[] = {".gopclntab", ".data.rel.ro.gopclntab", ".text"};
 	struct elf_section sections[ARRAY_SIZE(names)];
-	struct table_search s = {file, ret};
+	struct table_search s = {file, ret, 0};
 
 	if (elf_sections_find(&file->source, names, ARRAY_SIZE(names), sections) < 0)
 		return false;
@@ -356,8 +382,11 @@ static int read_functions(const struct byte_source *source, const struct go_tabl
 
 	for (uint64_t i = 0; i < t->count && r == 0; i++, pc = next_pc, func = next_func) {
 		r = read_pair(&pairs, t, i + 1, &next_pc, &next_func);
-		if (r < 0 || read_func(&funcs, t, func, &entry, &name) < 0 || entry != pc ||
-			name > UINT32_MAX)
+		int err = r < 0 ? r : read_func(&funcs, t, func, &entry, &name);
+
+		if (err == -EFBIG)
+			return err;
+		if (err < 0 || entry != pc || name > UINT32_MAX)
 			continue;
 		struct symbol symbol = {
 			.start = t->text + pc,

@@ -4,6 +4,7 @@
  * whose functions `go tool nm` lists. GO_TOOLCHAINS="go1.16.15 go1.20.14" adds other versions of Go, which
  * the go command fetches.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,6 +139,100 @@ START_TEST(tables_that_lie_are_refused)
 		f.table[i] ^= 0xff;
 		name_at(&f, 0x95);
 	}
+}
+END_TEST
+
+/* A file whose data go on behind the image. */
+static struct image *longer_image(size_t size)
+{
+	struct image *f = xcalloc(1, size);
+
+	make_image(f, true);
+	f->programs[1].p_filesz = f->programs[1].p_memsz = size;
+	return f;
+}
+
+static int read_symbols(const struct image *f, size_t size, size_t *ret_count)
+{
+	struct symbol_builder builder cleanup_symbol_builder = {0};
+	struct elf_file file = {.source = byte_source_memory(f, size)};
+	const struct name_files files = {.main = &file};
+	uint64_t digest = 0;
+
+	ck_assert_int_eq(elf_image_read(&file.source, &file.image), 0);
+	int r = go_symbols_source.read(&files, &builder, &digest);
+
+	*ret_count = builder.count;
+	elf_image_release(&file.image);
+	return r;
+}
+
+/* The table comes behind so many headers with nothing behind them. */
+static size_t found_behind(size_t count)
+{
+	enum { STRIDE = 80 };
+	size_t size = sizeof(struct image) + count * STRIDE + 512, found = 0;
+	struct image *f cleanup_free = longer_image(size);
+	uint8_t *at = (uint8_t *)(f + 1);
+
+	make_table(f, 0xfffffff1, 0, TEXT);
+	memcpy((uint8_t *)f + size - 512, f->table, 512);
+	for (size_t i = 0; i < count; i++, at += STRIDE) {
+		memcpy(at, f->table, STRIDE);
+		put(at + 64, 72, 8); /* the table: one function, which is nowhere */
+		put(at + 72, UINT64_MAX, 8);
+	}
+	memset(f->table, 0, sizeof(f->table));
+	ck_assert_int_eq(read_symbols(f, size, &found), 0);
+	return found;
+}
+
+START_TEST(a_search_ends_after_many_headers)
+{
+	ck_assert_uint_eq(found_behind(0), 3);
+	ck_assert_uint_eq(found_behind(60), 3);
+	ck_assert_uint_eq(found_behind(70), 0);
+}
+END_TEST
+
+/* Each function is far from the one before. */
+START_TEST(functions_all_over_the_place_are_read_for_a_while)
+{
+	enum { COUNT = 40000, FAR = 128 << 10 };
+	size_t functab = COUNT * 8 + 8, size = sizeof(struct image) + functab + 2 * FAR, found;
+	struct image *f cleanup_free = longer_image(size);
+	uint8_t *pairs = (uint8_t *)(f + 1), *funcs = pairs + functab;
+
+	make_table(f, 0xfffffff1, 0, TEXT);
+	put(f->table + 8, COUNT, 8);
+	put(f->table + 64, (uint64_t)(pairs - f->table), 8);
+	for (uint64_t i = 0; i <= COUNT; i++) {
+		put(pairs + i * 8, i < COUNT ? 0x10 : 0x110, 4);
+		if (i < COUNT)
+			put(pairs + i * 8 + 4, functab + i % 2 * FAR, 4);
+	}
+	put(funcs, 0x10, 4);
+	put(funcs + FAR, 0x10, 4);
+	ck_assert_int_eq(read_symbols(f, size, &found), -EFBIG);
+}
+END_TEST
+
+START_TEST(a_part_of_two_segments_is_searched_once)
+{
+	struct image f;
+
+	make_image(&f, true);
+	make_table(&f, 0xfffffff1, 0, TEXT);
+	f.programs[0].p_flags = PF_R; /* more than the file has, and where nothing is */
+	f.programs[0].p_offset = UINT64_MAX - 16;
+	f.programs[0].p_filesz = 8;
+	f.programs[0].p_vaddr = DATA * 2;
+	ck_assert_str_eq(name_at(&f, 0x10), "");
+	make_image(&f, true);
+	make_table(&f, 0xfffffff1, 0, TEXT);
+	f.programs[1].p_filesz = UINT64_C(1) << 40;
+	f.programs[1].p_memsz = UINT64_C(1) << 40;
+	check_names(&f);
 }
 END_TEST
 
@@ -343,6 +438,8 @@ START_TEST(functions_of_a_static_pie_are_those_of_go_tool_nm)
 END_TEST
 
 UNIT_MAIN("go_symbols", tables_of_all_layouts_are_read, without_a_text_start_moduledata_has_it,
-	tables_that_lie_are_refused, functions_are_those_of_go_tool_nm,
-	functions_of_a_pie_are_those_of_go_tool_nm, functions_beside_c_are_those_of_go_tool_nm,
+	tables_that_lie_are_refused, a_search_ends_after_many_headers,
+	functions_all_over_the_place_are_read_for_a_while, a_part_of_two_segments_is_searched_once,
+	functions_are_those_of_go_tool_nm, functions_of_a_pie_are_those_of_go_tool_nm,
+	functions_beside_c_are_those_of_go_tool_nm,
 	functions_of_a_static_pie_are_those_of_go_tool_nm)
