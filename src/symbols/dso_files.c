@@ -314,16 +314,16 @@ static void read_lines(struct dso_files *files)
 static uint32_t get_line(void *owner, uint64_t address, struct strbuf *file)
 {
 	struct dso_files *files = owner;
-	struct source_line line;
+	struct source_line line = {0};
 
 	if (!files->budget->work_left || files->no_lines)
 		return 0;
 	if (!files->lines)
 		read_lines(files);
-	if (!files->lines || !line_table_find(files->lines, address, file, &line))
-		return 0;
+	bool found = files->lines && line_table_find(files->lines, address, file, &line);
+
 	charge(files->budget, LINE_WORK * (uint64_t)line.work);
-	return line.line;
+	return found ? line.line : 0;
 }
 
 struct name_files dso_files_names(struct dso_files *files)

@@ -324,6 +324,7 @@ static const char *string_in(const struct line_table *t, enum line_section secti
 	if (offset >= c.left)
 		return NULL;
 	cursor_take(&c, (size_t)offset);
+	c.left = MIN(c.left, (size_t)MAX_PATH); /* many may be at one place that has no end */
 	return get_string(&c);
 }
 
@@ -337,13 +338,17 @@ static void skip_block(struct cursor *c, uint64_t len)
 	cursor_take(c, len <= c->left ? (size_t)len : c->left + 1);
 }
 
-/* One column of one entry of DWARF 5. */
+/* One column of one entry of DWARF 5, which is passed over where ret is NULL. */
 static void read_column(const struct line_table *t, const struct unit *u, struct cursor *c,
 	const uint64_t column[2], struct entry *ret)
 {
 	uint64_t number = 0;
 	const char *text = NULL;
 
+	if (!ret && (column[1] == DW_FORM_LINE_STRP || column[1] == DW_FORM_STRP)) {
+		get_offset(c, u->is_64);
+		return;
+	}
 	switch (column[1]) {
 	case DW_FORM_STRING:
 		text = get_string(c);
@@ -378,9 +383,9 @@ static void read_column(const struct line_table *t, const struct unit *u, struct
 	default:
 		c->failed = true;
 	}
-	if (column[0] == DW_LNCT_PATH)
+	if (ret && column[0] == DW_LNCT_PATH)
 		ret->path = text;
-	else if (column[0] == DW_LNCT_DIRECTORY)
+	else if (ret && column[0] == DW_LNCT_DIRECTORY)
 		ret->directory = number;
 }
 
@@ -406,7 +411,7 @@ static bool find_entry_5(const struct line_table *t, const struct unit *u, struc
 		struct entry entry = {0};
 
 		for (size_t k = 0; k < column_count; k++)
-			read_column(t, u, c, columns[k], &entry);
+			read_column(t, u, c, columns[k], i == want ? &entry : NULL);
 		if (i == want && !c->failed) {
 			*ret = entry;
 			found = true;
@@ -513,7 +518,7 @@ bool line_table_find(const struct line_table *t, uint64_t address, struct strbuf
 
 	if (!read_unit(&c, offset, &u))
 		return false;
-	ret->work = u.program.left;
+	ret->work = u.program.left + u.tables.left;
 	run(&u, visit_for_address, &a);
 	if (!a.found || !a.before.line)
 		return false;

@@ -28,7 +28,7 @@ size_t line_table_bytes(const struct line_table *t);
 
 struct source_line {
 	uint32_t line;
-	size_t work; /* bytes of the program that was run */
+	size_t work; /* bytes of the unit that were looked at, also where nothing was found */
 };
 
 /* Appends the path of the source and gives the line; false where it is not known. */

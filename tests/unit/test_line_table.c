@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -187,5 +188,47 @@ START_TEST(damaged_programs_do_no_harm)
 }
 END_TEST
 
+/* A hundred thousand files whose names are one string of 8 MB; one has a name. */
+static const char many_files[] =
+	".globl _start\n.text\n_start: nop\nnop\nnop\nnop\n"
+	".section .debug_line,\"\",%progbits\n"
+	".4byte unit_end - unit\nunit: .2byte 5\n.byte 8, 0\n.4byte program - header\n"
+	"header: .byte 1, 1, 1, -5, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1\n"
+	".byte 1, 1, 0x1f, 1\n.4byte 8000000\n" /* the directory */
+	".byte 1, 1, 0x1f\n.uleb128 100000\n.4byte 0, 8000003\n.fill 99998, 4, 0\n"
+	"program: .byte 0, 9, 2\n.8byte _start\n.byte 1, 2, 4, 0, 1, 1\nunit_end:\n"
+	".section .debug_line_str,\"\",%progbits\n"
+	".fill 8000000, 1, 0x61\n.asciz \"/d\"\n.asciz \"good.c\"\n";
+
+START_TEST(long_names_of_many_files_cost_little)
+{
+	struct strbuf path cleanup_strbuf = STRBUF_INIT;
+	struct source_line found;
+	struct program p = {0};
+	struct temp_dir dir;
+	struct line_table *t;
+	struct timespec before, after;
+
+	temp_dir_init(&dir);
+	temp_dir_write(&dir, "many.s", many_files, sizeof(many_files) - 1);
+	char *command cleanup_free = xasprintf(
+		"cd %s && cc -nostdlib -static -no-pie -o program many.s && nm program > nm",
+		dir.path);
+
+	ck_assert_int_eq(system(command), 0);
+	open_program(&p, &dir, "program");
+	ck_assert_int_eq(line_table_new(&p.file, ENOUGH, &t), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	ck_assert(line_table_find(t, address_of(&dir, "_start"), &path, &found));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	ck_assert_str_eq(path.buf, "/d/good.c");
+	ck_assert_uint_gt(found.work, 400000);
+	ck_assert_int_lt(after.tv_sec - before.tv_sec, 3); /* a ms; it was a minute */
+	line_table_free(t);
+	close_program(&p);
+	temp_dir_release(&dir);
+}
+END_TEST
+
 UNIT_MAIN("line_table", lines_of_each_version_of_dwarf_are_read, dwarf_5_has_whole_paths,
-	damaged_programs_do_no_harm)
+	damaged_programs_do_no_harm, long_names_of_many_files_cost_little)
