@@ -6,7 +6,7 @@
  * chunk begins.
  *
  *	take:  free list of the size -> rest of the last chunk -> a new chunk -> part of a larger piece
- *	give:  resting --slab_quiesced()--> free list
+ *	give:  resting --slab_quiesced()--> free list --slab_join()--> free lists of larger ones
  */
 #include "unwind/slab.h"
 
@@ -201,6 +201,53 @@ void slab_quiesced(struct slab *s)
 		s->used_units -= units_of_class(s->resting[i].class);
 	}
 	s->resting_count = 0;
+}
+
+struct piece {
+	uint32_t ref, units;
+};
+
+static int by_ref(const void *a, const void *b)
+{
+	const struct piece *x = a, *y = b;
+
+	return (x->ref > y->ref) - (x->ref < y->ref);
+}
+
+static struct piece *take_all_free(struct slab *s, size_t *ret_count)
+{
+	struct piece *list = NULL;
+	size_t count = 0, capacity = 0;
+
+	for (uint32_t class = 0; class < CLASSES; class ++)
+		for (uint32_t ref; (ref = take_from_list(s, class)); count++) {
+			if (count == capacity) {
+				capacity = grow_capacity(capacity, count + 1);
+				list = xreallocarray(list, capacity, sizeof(*list));
+			}
+			list[count] = (struct piece){ref, units_of_class(class)};
+		}
+	*ret_count = count;
+	return list;
+}
+
+void slab_join(struct slab *s)
+{
+	size_t count, next;
+	struct piece *list = take_all_free(s, &count);
+
+	if (count)
+		qsort(list, count, sizeof(*list), by_ref);
+	for (size_t i = 0; i < count; i = next) {
+		uint32_t end = list[i].ref + list[i].units;
+
+		/* The first unit of a chunk is not behind the last of the one before. */
+		for (next = i + 1; next < count && list[next].ref == end && end % CHUNK_UNITS;
+			next++)
+			end += list[next].units;
+		share_out(s, list[i].ref, end - list[i].ref);
+	}
+	free(list);
 }
 
 size_t slab_bytes(const struct slab *s)

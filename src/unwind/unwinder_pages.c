@@ -11,11 +11,13 @@
 #include "base/list.h"
 #include "symbols/dso.h"
 
-#define PARSERS_KEPT     16
-#define BINARY_RULES_MAX 2048 /* new ones that a file may bring; libxul has 1,331 */
-#define RESTARTS_MAX     4 /* a round */
-#define EVICTIONS_MAX    32 /* a round */
-#define EVICT_SHARE      4 /* of the pages, when there is no room */
+#define PARSERS_KEPT      16
+#define BINARY_RULES_MAX  2048 /* new ones that a file may bring; libxul has 1,331 */
+#define RESTARTS_MAX      4 /* a round */
+#define EVICTIONS_MAX     32 /* a round */
+#define EVICTIONS_AT_ONCE 4 /* for one piece: what they free must lie side by side */
+#define ROOM_MAX          (64 << 10) /* larger pieces would cost others all their pages */
+#define EVICT_SHARE       4 /* of the pages, when there is no room */
 
 void unwind_drop_parser(struct unwinder *u, struct binary *b)
 {
@@ -170,6 +172,7 @@ bool unwind_make_room(struct unwinder *u, size_t size)
 		return false;
 	u->evictions++;
 	evict(u);
+	slab_join(u->slab);
 	return true;
 }
 
@@ -183,8 +186,11 @@ uint32_t unwind_take(struct unwinder *u, size_t size)
 {
 	uint32_t ref = slab_take(u->slab, size);
 
-	if (!ref && unwind_make_room(u, size))
+	for (int i = 0; !ref && size <= ROOM_MAX && i < EVICTIONS_AT_ONCE; i++) {
+		if ((i && !page_table_count(u->pages)) || !unwind_make_room(u, size))
+			break;
 		ref = slab_take(u->slab, size);
+	}
 	if (!ref)
 		unwind_made_no_room(u, size);
 	return ref;

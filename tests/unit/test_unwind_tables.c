@@ -113,6 +113,44 @@ START_TEST(a_full_slab_says_so)
 }
 END_TEST
 
+/* Pieces of all sizes come and go at random, with neighbours joined now and then. */
+START_TEST(free_neighbours_are_joined)
+{
+	enum { PIECES = 3000 };
+	static uint32_t refs[PIECES];
+	static size_t sizes[PIECES];
+	struct memory m;
+	struct slab *s = new_slab(&m, 3);
+
+	srandom(1);
+	for (int step = 0; step < 40 * PIECES; step++) {
+		int i = (int)(random() % PIECES);
+		uint8_t *bytes = slab_at(s, refs[i]);
+
+		for (size_t at = 0; bytes && at < sizes[i]; at += 64)
+			ck_assert_uint_eq(bytes[at], i & 0xff);
+		slab_give(s, refs[i], sizes[i]);
+		sizes[i] = 1 + (size_t)random() % (step % 5 ? 1000 : 9000);
+		refs[i] = slab_take(s, sizes[i]);
+		if (refs[i])
+			memset(slab_at(s, refs[i]), i & 0xff, sizes[i]);
+		if (step % 100 == 0)
+			slab_quiesced(s);
+		if (step % 1000 == 0)
+			slab_join(s);
+	}
+	for (int i = 0; i < PIECES; i++)
+		slab_give(s, refs[i], sizes[i]);
+	slab_quiesced(s);
+	ck_assert_uint_eq(slab_used(s), 0);
+	slab_join(s);
+	/* Nothing was lost: each chunk is there in one piece, or nearly. */
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_ne(slab_take(s, SLAB_CHUNK_SIZE / 8 * 6), 0);
+	free_slab(s, &m);
+}
+END_TEST
+
 START_TEST(a_chunk_that_is_not_to_be_had_is_no_room)
 {
 	struct memory m;
@@ -209,5 +247,6 @@ START_TEST(equal_pages_are_one_as_long_as_somebody_uses_it)
 END_TEST
 
 UNIT_MAIN("unwind_tables", pieces_do_not_overlap_and_come_back_after_a_rest, a_full_slab_says_so,
-	a_chunk_that_is_not_to_be_had_is_no_room, a_rule_has_one_number_until_there_are_too_many,
+	free_neighbours_are_joined, a_chunk_that_is_not_to_be_had_is_no_room,
+	a_rule_has_one_number_until_there_are_too_many,
 	equal_pages_are_one_as_long_as_somebody_uses_it)

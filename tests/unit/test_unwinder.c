@@ -539,6 +539,54 @@ START_TEST(a_new_process_makes_room_for_its_mappings)
 }
 END_TEST
 
+/* Pages of the binaries known, no two with the same rows, until there is no room. */
+static void fill_with_pages(struct unwinder *u)
+{
+	struct page_rows rows = {.count = 100};
+	uint16_t kind = 0;
+
+	for (uint32_t number = 1; number < UNWIND_BINARIES_MAX; number++) {
+		struct binary *b = u->by_number[number];
+
+		for (uint32_t i = 0; b && i < b->page_count; i++) {
+			uint32_t *refs = unwind_page_refs(u, b);
+
+			if (refs[i])
+				continue;
+			rows.rule[0] = ++kind;
+			rows.count = (uint16_t)(400 + kind % 7 * 50);
+			refs[i] = page_table_take(u->pages, &rows);
+			unwind_page_used(u, b)[i] = i % 3 == 0;
+		}
+	}
+}
+
+/* What pages leave is small pieces. */
+START_TEST(pages_make_room_for_a_process_of_many_mappings)
+{
+	uint8_t *buffer = xmalloc(STACK_KEPT);
+	struct kept_stack stack;
+	struct bench b;
+
+	bench_init(&b, 1 << 20, UNWIND_RULES_MAX);
+	pid_t pid = walked_child(&b, buffer, &stack);
+
+	fill_with_pages(b.unwinder);
+	use_up(&b);
+	ck_assert(has_tables(&b, 1, 100));
+	ck_assert(has_tables(&b, 2, 1000));
+	ck_assert_uint_gt(page_table_count(b.unwinder->pages), 0);
+	/* Not for one that would take all. */
+	size_t before = b.quiesced;
+
+	ck_assert(!has_tables(&b, 3, 16000));
+	ck_assert_uint_eq(b.quiesced, before);
+	end(pid);
+	bench_release(&b);
+	free(buffer);
+}
+END_TEST
+
 /* Gives up all descriptors, as when there are too many. */
 static void close_files(struct bench *b)
 {
@@ -591,6 +639,7 @@ int main(void)
 	tcase_add_loop_test(tcase, tables_make_room_for_others, 0, 2);
 	tcase_add_test(tcase, the_hand_stays_within_the_binary_it_stands_at);
 	tcase_add_test(tcase, a_new_process_makes_room_for_its_mappings);
+	tcase_add_test(tcase, pages_make_room_for_a_process_of_many_mappings);
 	tcase_add_test(tcase, a_page_whose_file_cannot_be_read_is_asked_for_again);
 	return unit_run("unwinder", tcase);
 }
