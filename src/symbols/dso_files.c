@@ -294,8 +294,17 @@ static struct eh_frame *get_eh_frame(void *owner)
 {
 	struct dso_files *files = owner;
 
-	if (!files->eh_frame && dso_files_unchanged(files))
+	if (!files->eh_frame) {
+		if (!files->budget->work_left || !dso_files_unchanged(files))
+			return NULL;
 		files->eh_frame = eh_frame_new(&files->main.source, &files->main.image);
+		files->eh_frame_charged = 0;
+	}
+	uint64_t work = eh_frame_scan_work(files->eh_frame);
+
+	/* What a look-up had to read is found here by the next one. */
+	charge(files->budget, work - files->eh_frame_charged);
+	files->eh_frame_charged = work;
 	return files->eh_frame;
 }
 

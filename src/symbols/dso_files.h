@@ -46,6 +46,7 @@ struct dso_files {
 	struct debugdata *debugdata; /* NULL: not inflated now */
 	struct list_node inflated_node;
 	struct eh_frame *eh_frame; /* NULL: not looked at now */
+	uint64_t eh_frame_charged; /* of its work */
 	bool no_lines;
 	struct line_table *lines; /* NULL: not read now */
 	uint32_t generation; /* one more whenever there is another debug file */

@@ -58,6 +58,7 @@ struct eh_frame {
 	int32_t block_entries[TABLE_BLOCK][2];
 
 	bool scanned; /* packed is the index */
+	uint64_t scan_work;
 	struct scratch packed;
 	uint64_t base;
 };
@@ -98,7 +99,7 @@ static void pack(struct eh_frame *ef, const struct fde *fde)
 
 static void scan(struct eh_frame *ef)
 {
-	uint64_t next = 0, stop = ef->records.work + MAX_WORK;
+	uint64_t next = 0, before = ef->records.work;
 	bool sorted = true;
 	size_t seen = 0;
 
@@ -106,7 +107,7 @@ static void scan(struct eh_frame *ef)
 	ef->count = ef->hint = 0;
 	ef->base = lowest_code(ef->records.image);
 	for (uint64_t offset = 0; offset < ef->records.section.size && ef->count < MAX_FDES &&
-		seen++ < MAX_RECORDS && ef->records.work < stop;
+		seen++ < MAX_RECORDS && ef->records.work - before < MAX_WORK;
 		offset = next) {
 		struct fde fde;
 		int r = frame_records_fde(&ef->records, offset, &fde, &next);
@@ -116,6 +117,7 @@ static void scan(struct eh_frame *ef)
 		else if (next == UINT64_MAX || (r == -ENODATA && !ef->section_sized))
 			break;
 	}
+	ef->scan_work = ef->records.work - before;
 	struct packed_entry *list = ef->packed.data;
 
 	for (size_t i = 1; i < ef->count && sorted; i++)
@@ -367,6 +369,11 @@ enum eh_frame_kind eh_frame_kind(const struct eh_frame *ef)
 bool eh_frame_is_scanned(const struct eh_frame *ef)
 {
 	return ef->scanned;
+}
+
+uint64_t eh_frame_scan_work(const struct eh_frame *ef)
+{
+	return ef->scan_work;
 }
 
 const struct elf_image *eh_frame_image(const struct eh_frame *ef)

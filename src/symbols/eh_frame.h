@@ -61,6 +61,8 @@ void eh_frame_free(struct eh_frame *ef);
 enum eh_frame_kind eh_frame_kind(const struct eh_frame *ef);
 /* Whether look-ups go by an index made of the records themselves, not by .eh_frame_hdr. */
 bool eh_frame_is_scanned(const struct eh_frame *ef);
+/* The bytes that making it took, 0 where there is none. It may be made by a look-up. */
+uint64_t eh_frame_scan_work(const struct eh_frame *ef);
 const struct elf_image *eh_frame_image(const struct eh_frame *ef);
 const struct byte_source *eh_frame_source(const struct eh_frame *ef);
 

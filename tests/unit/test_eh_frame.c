@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/frame_file.h"
+#include "symbols/dso_files.h"
 #include "unit.h"
 
 static struct frame_file f;
@@ -342,6 +343,37 @@ START_TEST(a_file_without_tables_finds_nothing)
 }
 END_TEST
 
+/* As the files of a module, within the work of a round. */
+START_TEST(reading_all_records_counts_as_work)
+{
+	struct dso_files_budget budget;
+	struct file_identity identity = {0};
+	struct dso_files files;
+	uint64_t cie = ff_add_usual_cie(&f);
+
+	for (size_t i = 0; i < 100; i++)
+		add(cie, i * 16, i * 16 + 16);
+	ck_assert_int_eq(ff_open(&f), 0);
+	ck_assert_uint_ge(eh_frame_scan_work(f.ef), f.records.len);
+	dso_files_budget_init(&budget, -1);
+	dso_files_init(&files, &budget, &identity);
+	files.memory = (const uint8_t *)f.bytes.buf;
+	files.memory_size = f.bytes.len;
+	ck_assert_int_eq(dso_files_read(&files), 0);
+	struct name_files names = dso_files_names(&files);
+	uint64_t left = budget.work_left;
+
+	for (int i = 0; i < 2; i++)
+		ck_assert_ptr_nonnull(names.eh_frame(names.owner));
+	ck_assert_uint_eq(budget.work_left, left - eh_frame_scan_work(f.ef));
+	dso_files_drop(&files);
+	budget.work_left = 0;
+	ck_assert_ptr_null(names.eh_frame(names.owner));
+	dso_files_release(&files);
+	dso_files_budget_release(&budget);
+}
+END_TEST
+
 /* What is behind the records, up to 4 TiB, is a hole. */
 static void open_as_sparse_file(uint64_t section_size)
 {
@@ -439,4 +471,5 @@ UNIT_MAIN_FIXTURE("eh_frame", setup, teardown, pointers_of_all_encodings, ranges
 	cies_of_all_versions_and_augmentations, debug_frame_of_both_widths,
 	eh_frame_with_long_lengths, a_record_larger_than_the_window,
 	a_file_without_tables_finds_nothing, a_hole_of_terabytes_ends_soon,
-	large_records_are_not_read_over_and_over, damage_is_survived, cut_files_are_survived)
+	large_records_are_not_read_over_and_over, reading_all_records_counts_as_work,
+	damage_is_survived, cut_files_are_survived)
