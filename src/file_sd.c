@@ -8,6 +8,7 @@
 #include "file_sd.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <libgen.h>
 #include <stdlib.h>
@@ -124,8 +125,18 @@ static int on_glob_error(const char *path, int code)
 	return code != ENOENT && code != ENOTDIR;
 }
 
-/* False where not all is known of it. */
-static bool look_at_pattern(struct file_sd *sd, const char *pattern)
+/* Those that would be found, if it could be looked. */
+static void keep_matching(struct file_sd *sd, const char *pattern)
+{
+	list_for_each(n, &sd->files) {
+		struct followed *f = list_entry(n, struct followed, node);
+
+		if (fnmatch(pattern, f->path, FNM_PATHNAME) == 0)
+			f->present = true;
+	}
+}
+
+static void look_at_pattern(struct file_sd *sd, const char *pattern)
 {
 	glob_t found = {0};
 	int r = glob(pattern, 0, on_glob_error, &found);
@@ -133,21 +144,20 @@ static bool look_at_pattern(struct file_sd *sd, const char *pattern)
 	for (size_t i = 0; r == 0 && i < found.gl_pathc && i < MAX_FILES; i++)
 		look_at(sd, found.gl_pathv[i]);
 	globfree(&found);
-	return r == 0 || r == GLOB_NOMATCH;
+	if (r != 0 && r != GLOB_NOMATCH)
+		keep_matching(sd, pattern);
 }
 
 static void look(struct file_sd *sd)
 {
-	bool whole = true;
-
 	list_for_each(n, &sd->files)
 		list_entry(n, struct followed, node)->present = false;
 	for (size_t i = 0; i < sd->options->file_count; i++)
-		whole &= look_at_pattern(sd, sd->options->files[i]);
+		look_at_pattern(sd, sd->options->files[i]);
 	list_for_each_safe(n, &sd->files) {
 		struct followed *f = list_entry(n, struct followed, node);
 
-		if (f->present || !whole)
+		if (f->present)
 			continue;
 		sd->ops->file(sd->ctx, f->path, NULL, 0);
 		followed_free(f);

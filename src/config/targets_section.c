@@ -11,7 +11,7 @@
 
 #define AT(field)  offsetof(struct file_sd_options, field)
 #define MAX_LABELS 256 /* of one target; a container has a few dozen */
-#define MAX_TEXT   8192 /* bytes of a name or value; Pyroscope takes 2048 of a value */
+#define MAX_TEXT   131072 /* bytes of a name or value; images have labels of some ten KiB */
 #define MAX_PERIOD (365 * 24 * 3600 * NSEC_PER_SEC)
 
 bool label_fits(struct config_reader *r, const char *what, const struct node *text)

@@ -177,13 +177,13 @@ START_TEST(aliases_do_not_multiply_labels)
 
 	/* More than half a gigabyte, in one. */
 	check_refused("- &m {a: &x ", 900 << 10, ", l%d: *x", 31, "}" REPEATED,
-		":1:10: a label's value is longer than 8192 bytes");
+		":1:10: a label's value is longer than 131072 bytes");
 	check_refused("- targets: [a]\n  labels: {a: &x ", 900 << 10, ", l%d: *x", 31, "}\n",
-		":2:15: a label's value is longer than 8192 bytes");
-	check_refused("- ? ", 8193, "", 0, "\n  : a\n",
-		":1:5: a label's name is longer than 8192 bytes");
+		":2:15: a label's value is longer than 131072 bytes");
+	check_refused("- ? ", 131073, "", 0, "\n  : a\n",
+		":1:5: a label's name is longer than 131072 bytes");
 	check_refused("- targets: [h, &x ", 900 << 10, ", *x", 60, "]\n",
-		":1:16: a target's address is longer than 8192 bytes");
+		":1:16: a target's address is longer than 131072 bytes");
 	/* 20 MB of values that are all short enough. */
 	strbuf_add_str(&text, "- &m {a: b");
 	for (int i = 0; i < 128; i++) {

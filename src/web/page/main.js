@@ -195,8 +195,10 @@ function emptyText() {
 		return 'Choose a service on the left.';
 	if (agent.history === false)
 		return 'The agent keeps no past intervals (web.history_max_bytes is 0).';
-	if (current && current.problem && current.problem.status !== 404)
+	if (current && current.problem && !current.problem.status)
 		return `The agent does not answer: ${current.problem.message}`;
+	if (current && current.problem && current.problem.status !== 404)
+		return current.problem.message;
 	if (current && current.profile && current.profile.total)
 		return 'The baseline has no samples in its time range.';
 	return c.samples ? `${titleOf(c)} used no CPU in this time range.` : `No samples: ${c.reason}`;
