@@ -152,7 +152,7 @@ static int64_t due_after(int64_t took_ns, int64_t least_ns)
 
 static void tell_threads(struct interp *in, struct interp_process_entry *p)
 {
-	int64_t begin_ns = clock_monotonic_ns();
+	int64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct read_budget budget = READ_BUDGET;
 
 	p->memory.left = &budget;
@@ -163,7 +163,7 @@ static void tell_threads(struct interp *in, struct interp_process_entry *p)
 	/* The last word on a thread with several states is the newest interpreter's, whose come first. */
 	for (size_t i = count; i > 0; i--)
 		in->ops->thread(in->ctx, &p->id, &in->threads[i - 1]);
-	p->threads_ns = due_after(clock_monotonic_ns() - begin_ns, THREADS_PAUSE_NS);
+	p->threads_ns = due_after(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns, THREADS_PAUSE_NS);
 }
 
 /* A process that exec'd just now may be asked for as two images; /proc shows the same one for both. */

@@ -253,7 +253,7 @@ static void hold_debugdata(struct dso_files *files, const struct debugdata *data
 	drop_inflated(files->budget, INFLATED_MAX, files);
 }
 
-static const struct elf_file *get_debugdata(void *owner)
+static const struct elf_file *get_debugdata(void *owner, bool for_table)
 {
 	struct dso_files *files = owner;
 	struct debugdata data = {0};
@@ -266,9 +266,10 @@ static const struct elf_file *get_debugdata(void *owner)
 	}
 	if (files->no_debugdata)
 		return NULL;
-	files->debugdata_waits = !files->budget->work_left;
-	if (files->debugdata_waits)
+	if (!files->budget->work_left) {
+		files->debugdata_waits |= for_table;
 		return NULL;
+	}
 	drop_inflated(files->budget, INFLATED_MAX / 2, NULL);
 	int r = debugdata_read(&files->main.source, &data, &work);
 
@@ -295,7 +296,10 @@ static struct eh_frame *get_eh_frame(void *owner)
 	struct dso_files *files = owner;
 
 	if (!files->eh_frame) {
-		if (!files->budget->work_left || !dso_files_unchanged(files))
+		/* With a table of its own it costs next to nothing. */
+		bool scan = !files->main.image.named[ELF_EH_FRAME_HDR].size;
+
+		if ((scan && !files->budget->work_left) || !dso_files_unchanged(files))
 			return NULL;
 		files->eh_frame = eh_frame_new(&files->main.source, &files->main.image);
 		files->eh_frame_charged = 0;

@@ -209,7 +209,7 @@ static int elf_symbols_read(const struct name_files *files, struct symbol_builde
 	else if (files->debug)
 		err = read_table(&r, files->debug, TABLE_DEBUG_FILE);
 	else if (files->debugdata)
-		debugdata = files->debugdata(files->owner);
+		debugdata = files->debugdata(files->owner, true);
 	if (debugdata)
 		err = read_table(&r, debugdata, TABLE_DEBUGDATA);
 	symbol_builder_sort(builder);
@@ -252,7 +252,7 @@ static const struct elf_file *file_of(const struct name_files *files, enum symbo
 	if (table == TABLE_DEBUG_FILE)
 		return files->debug;
 	if (table == TABLE_DEBUGDATA)
-		return files->debugdata ? files->debugdata(files->owner) : NULL;
+		return files->debugdata ? files->debugdata(files->owner, false) : NULL;
 	return files->main;
 }
 
@@ -262,7 +262,7 @@ static int read_name_of(const struct name_files *files, uint32_t ref, struct str
 	const struct elf_file *file = file_of(files, table);
 
 	if (!file)
-		return -ENOENT;
+		return table == TABLE_DEBUGDATA ? -EAGAIN : -ENOENT;
 	const struct elf_symbol_section *s = section_of(&file->image, table);
 
 	return elf_string_read(&file->source, s->strings_offset, s->strings_size, ref >> TABLE_BITS,
@@ -287,7 +287,7 @@ static int elf_symbols_name(const struct name_files *files, const struct symbol_
 
 		cut_version(&name);
 		if (r < 0)
-			err = r;
+			err = err == -EAGAIN ? err : r;
 		else if (usable(name.buf) && (!best.len || nicer(&name, &best))) {
 			strbuf_reset(&best);
 			strbuf_add(&best, name.buf, name.len);

@@ -10,6 +10,7 @@
  */
 #include "symbols/name_chain.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,15 +189,16 @@ struct question {
 	size_t source;
 };
 
-static void make_name(enum demangle_mode mode, const struct question *q, struct strbuf *out,
+static int make_name(enum demangle_mode mode, const struct question *q, struct strbuf *out,
 	enum name_origin *ret_origin)
 {
 	struct strbuf name cleanup_strbuf = STRBUF_INIT;
 
-	if (sources[q->source]->name(q->files, q->match, &name, ret_origin) < 0)
-		return;
-	if (*ret_origin == NAME_GO || !demangle(mode, name.buf, out))
+	int r = sources[q->source]->name(q->files, q->match, &name, ret_origin);
+
+	if (r == 0 && (*ret_origin == NAME_GO || !demangle(mode, name.buf, out)))
 		strbuf_add(out, name.buf, name.len);
+	return r;
 }
 
 static const struct resolved_name *known_name(const struct name_chain *chain,
@@ -227,7 +229,10 @@ static const struct resolved_name *name_of(struct name_store *store, struct name
 		*ret_missing = MISSING_FILE;
 		return NULL;
 	}
-	make_name(store->demangle, q, &name, &origin);
+	if (make_name(store->demangle, q, &name, &origin) == -EAGAIN) {
+		*ret_missing = MISSING_BUDGET;
+		return NULL;
+	}
 	return remember(store, chain, key, origin, &name);
 }
 

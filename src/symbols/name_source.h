@@ -27,8 +27,9 @@ struct elf_file {
 struct name_files {
 	const struct elf_file *main; /* what is mapped */
 	const struct elf_file *debug; /* its separate debug file, NULL: none */
-	/* What its .gnu_debugdata holds, inflated when first asked for; NULL: none. */
-	const struct elf_file *(*debugdata)(void *owner);
+	/* What its .gnu_debugdata holds, inflated when first asked for; NULL: none, or not in this round. for_table: then the
+	 * generation changes once it can be had, since a table is made without it. */
+	const struct elf_file *(*debugdata)(void *owner, bool for_table);
 	/* Its call frame information: where functions begin and end that have no names. NULL: none. */
 	struct eh_frame *(*eh_frame)(void *owner);
 	/*
@@ -51,7 +52,7 @@ struct name_source {
 	 */
 	int (*read)(const struct name_files *files, struct symbol_builder *builder,
 		uint64_t *ret_digest);
-	/* Appends the name for a match in that table. -ENOENT where there is none, -errno. */
+	/* Appends the name for a match in that table. -ENOENT where there is none, -EAGAIN: not in this round; -errno. */
 	int (*name)(const struct name_files *files, const struct symbol_match *match,
 		struct strbuf *out, enum name_origin *ret_origin);
 };
