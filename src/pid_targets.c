@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/cleanup.h"
 
 static uint32_t pid_of(const struct target *t)
 {
@@ -21,6 +20,11 @@ static int by_number(const void *a, const void *b)
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
 	return (x > y) - (x < y);
+}
+
+static bool contains(const uint32_t *pids, size_t count, uint32_t pid)
+{
+	return count && bsearch(&pid, pids, count, sizeof(*pids), by_number);
 }
 
 static size_t without_doubles(uint32_t *pids, size_t count)
@@ -59,18 +63,16 @@ static uint32_t *list_wanted(const struct target_table *table, size_t *ret_count
 int pid_targets_update(struct pid_targets *s, const struct target_table *table,
 	int (*set)(struct profiler *p, uint32_t pid, bool record), struct profiler *profiler)
 {
-	size_t count, kept = 0, old = 0;
+	size_t count, kept = 0;
 	uint32_t *wanted = list_wanted(table, &count);
 	int result = 0;
 
 	/* First those that go: the others may need their room. */
 	for (size_t i = 0; i < s->count; i++)
-		if (!count || !bsearch(&s->pids[i], wanted, count, sizeof(*wanted), by_number))
+		if (!contains(wanted, count, s->pids[i]))
 			set(profiler, s->pids[i], false);
 	for (size_t i = 0; i < count; i++) {
-		while (old < s->count && s->pids[old] < wanted[i])
-			old++;
-		bool known = old < s->count && s->pids[old] == wanted[i];
+		bool known = contains(s->pids, s->count, wanted[i]);
 		int r = known ? 0 : set(profiler, wanted[i], true);
 
 		if (r < 0)

@@ -453,7 +453,6 @@ static void prove(struct known *k, struct cpu_reading *reading)
 	reading->now_ns = k->account_read_ns;
 	reading->kernel_ns = k->account_ns;
 	cpu_proof_add(&k->proof, reading);
-	k->account_read = false;
 }
 
 void status_end_round(struct status *s, const struct collect_tally *tally, unsigned hz)

@@ -5,19 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-#include "base/clock.h"
-#include "discover.h"
-#include "lib/fake_engine.h"
 #include "pid_targets.h"
+#include "unit/followed_engine.h"
 
-#define WAIT_NS  (5 * NSEC_PER_SEC)
 #define PIDS_MAX 4
 
-static struct loop *loop;
-static struct http *http;
-static struct fake_engine engine;
-static struct discover *discover;
 static struct pid_targets pids;
 static uint32_t recorded[PIDS_MAX];
 static size_t recorded_count;
@@ -57,15 +49,6 @@ static void on_target(void *ctx, const struct target *t, bool news)
 	changed |= pid_targets_concern(&pids, t);
 }
 
-static void on_engine(void *ctx, const struct docker_discovery *d, enum docker_connection state,
-	const struct error *err)
-{
-	(void)ctx;
-	(void)d;
-	(void)state;
-	(void)err;
-}
-
 static void on_notice(void *ctx, const char *where, const struct error *err)
 {
 	(void)ctx;
@@ -75,28 +58,19 @@ static void on_notice(void *ctx, const char *where, const struct error *err)
 
 static const struct discover_ops ops = {
 	.target = on_target,
-	.engine = on_engine,
+	.engine = ignore_engine,
 	.notice = on_notice,
 };
 
 static void setup(void)
 {
-	struct error err = {0};
-
-	unsetenv("DOCKER_API_VERSION");
-	ck_assert_int_eq(loop_new(&loop), 0);
-	ck_assert_int_eq(http_new(loop, &http, &err), 0);
-	fake_engine_init(&engine, loop);
-	ck_assert_int_eq(discover_new(loop, http, &ops, NULL, &discover), 0);
+	follow_engine(&ops);
 }
 
 static void teardown(void)
 {
 	pid_targets_reset(&pids);
-	discover_free(discover);
-	fake_engine_release(&engine);
-	http_free(http);
-	loop_free(loop);
+	leave_engine();
 }
 
 static int update(void)
@@ -105,28 +79,6 @@ static int update(void)
 
 	changed = false;
 	return r;
-}
-
-static void apply(const char *more)
-{
-	struct config_problems problems = {0};
-	struct config config;
-	struct error err = {0};
-	char *text cleanup_free =
-		xasprintf("docker_sd_configs:\n  - host: unix://%s\n%s", engine.path, more);
-
-	ck_assert_int_eq(config_parse("f.yml", text, strlen(text), &config, &problems), 0);
-	ck_assert_int_eq(discover_apply(discover, &config, &err), 0);
-	config_release(&config);
-}
-
-static void await_engine(void)
-{
-	int64_t end = clock_monotonic_ns() + WAIT_NS;
-
-	while (!discover_complete(discover) && clock_monotonic_ns() < end)
-		ck_assert_int_eq(loop_turn(loop, 10 * NSEC_PER_MSEC), 0);
-	ck_assert(discover_complete(discover));
 }
 
 static const struct target *by_number(unsigned number)
@@ -154,7 +106,7 @@ START_TEST(a_container_means_itself_and_nobody_else)
 	fake_engine_add(&engine, 1, "secret", NULL);
 	fake_engine_add(&engine, 2, "evil", labels);
 	apply(LABELMAP);
-	await_engine();
+	await(true);
 	ck_assert_str_eq(by_number(1)->name, "secret");
 	ck_assert_int_eq(by_number(1)->verdict, TARGET_DROPPED);
 	ck_assert_str_eq(by_number(2)->name, "evil");
@@ -168,20 +120,20 @@ END_TEST
 START_TEST(a_process_stays_a_target_across_reloads)
 {
 	apply("targets: [{__process_pid__: \"5\", service_name: five}]\n");
-	await_engine();
+	await(true);
 	update();
 	ck_assert(is_recorded(5));
 	apply("targets: [{__process_pid__: \"5\", service_name: fünf}]\n");
 	update();
-	await_engine();
+	await(true);
 	update();
 	ck_assert(is_recorded(5));
 	apply("targets: [{__process_pid__: \"6\"}, {__process_pid__: \"7\"}]\n");
-	await_engine();
+	await(true);
 	update();
 	ck_assert(!is_recorded(5) && is_recorded(6) && is_recorded(7));
 	apply("");
-	await_engine();
+	await(true);
 	update();
 	ck_assert_uint_eq(recorded_count, 0);
 }
@@ -195,7 +147,7 @@ START_TEST(processes_without_room_are_counted)
 	ck_assert_uint_eq(pids.refused, 1);
 	ck_assert_uint_eq(recorded_count, PIDS_MAX);
 	apply("targets: [{__process_pid__: \"4\"}, {__process_pid__: \"5\"}]\n");
-	await_engine();
+	await(true);
 	ck_assert_int_eq(update(), 0);
 	ck_assert_uint_eq(recorded_count, 2);
 	ck_assert(is_recorded(4) && is_recorded(5));

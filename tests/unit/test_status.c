@@ -13,20 +13,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "lib/fake_engine.h"
 #include "self.h"
 #include "status.h"
+#include "unit/followed_engine.h"
 #include "unit/temp_dir.h"
 
-#define HZ      100
-#define SELF    9
-#define WAIT_NS (5 * NSEC_PER_SEC)
+#define HZ   100
+#define SELF 9
 
 static struct temp_dir proc;
-static struct loop *loop;
-static struct http *http;
-static struct fake_engine engine;
-static struct discover *discover;
 static struct attribution attribution;
 static struct status *status;
 static struct collect_tally tally;
@@ -70,15 +65,6 @@ static void on_target(void *ctx, const struct target *t, bool news)
 	attribution_changed(&attribution, target_selector_of(&t->labels).container_id);
 }
 
-static void on_engine(void *ctx, const struct docker_discovery *d, enum docker_connection state,
-	const struct error *err)
-{
-	(void)ctx;
-	(void)d;
-	(void)state;
-	(void)err;
-}
-
 static void on_notice(void *ctx, const char *where, const struct error *err)
 {
 	(void)ctx;
@@ -87,7 +73,7 @@ static void on_notice(void *ctx, const char *where, const struct error *err)
 
 static const struct discover_ops ops = {
 	.target = on_target,
-	.engine = on_engine,
+	.engine = ignore_engine,
 	.notice = on_notice,
 };
 
@@ -98,8 +84,6 @@ static void make(const char *path)
 
 static void setup(void)
 {
-	struct error err = {0};
-
 	temp_dir_init(&proc);
 	make("1");
 	make("1/root");
@@ -108,11 +92,7 @@ static void setup(void)
 	make("1/root/sys/fs/cgroup");
 	make("1/root/sys/fs/cgroup/docker");
 	temp_dir_write(&proc, "1/root/sys/fs/cgroup/cgroup.controllers", "", 0);
-	unsetenv("DOCKER_API_VERSION");
-	ck_assert_int_eq(loop_new(&loop), 0);
-	ck_assert_int_eq(http_new(loop, &http, &err), 0);
-	fake_engine_init(&engine, loop);
-	ck_assert_int_eq(discover_new(loop, http, &ops, NULL, &discover), 0);
+	follow_engine(&ops);
 	attribution_init(&attribution, discover_targets(discover));
 	attribution.profiler = (struct profiler *)&attribution; /* never looked at */
 	status = status_new(discover, &attribution, proc.path);
@@ -122,20 +102,8 @@ static void teardown(void)
 {
 	status_free(status);
 	attribution_release(&attribution);
-	discover_free(discover);
-	fake_engine_release(&engine);
-	http_free(http);
-	loop_free(loop);
+	leave_engine();
 	temp_dir_release(&proc);
-}
-
-static void await(bool complete)
-{
-	int64_t end = clock_monotonic_ns() + WAIT_NS;
-
-	while (discover_complete(discover) != complete && clock_monotonic_ns() < end)
-		ck_assert_int_eq(loop_turn(loop, 10 * NSEC_PER_MSEC), 0);
-	ck_assert_int_eq(discover_complete(discover), complete);
 }
 
 static void turn(int64_t ns)
@@ -144,20 +112,6 @@ static void turn(int64_t ns)
 
 	while (clock_monotonic_ns() < end)
 		ck_assert_int_eq(loop_turn(loop, end - clock_monotonic_ns()), 0);
-}
-
-/* `more` follows docker_sd_configs. */
-static void apply(const char *more)
-{
-	struct config_problems problems = {0};
-	struct config config;
-	struct error err = {0};
-	char *text cleanup_free =
-		xasprintf("docker_sd_configs:\n  - host: unix://%s\n%s", engine.path, more);
-
-	ck_assert_int_eq(config_parse("f.yml", text, strlen(text), &config, &problems), 0);
-	ck_assert_int_eq(discover_apply(discover, &config, &err), 0);
-	config_release(&config);
 }
 
 static void start(const char *more)
