@@ -36,8 +36,8 @@ static const struct config_key web_keys[] = {
 		.offset = AT(history_max_bytes),
 		.max = MAX_HISTORY_BYTES,
 		.def = "8MiB",
-		.help = "Memory for the past intervals that the page shows; the oldest go first. 0 "
-			"keeps none."},
+		.help = "Memory for the past intervals that the page shows; the oldest go first, and "
+			"one that brings half of it is not kept. 0 keeps none."},
 	{0},
 };
 
