@@ -118,6 +118,12 @@ void agent_log_writer(enum writer_event event, const char *endpoint, const struc
 		log_error("export", "profiles cannot be put on disk, they wait in memory",
 			LOG_STR("endpoint", endpoint), LOG_STR("reason", reason));
 		break;
+	case WRITER_SPOOL_LEFT:
+		log_warn("export",
+			"the configuration has a spool no more in which profiles wait: put it back "
+			"and reload to have them sent, or remove the directory",
+			LOG_STR("endpoint", endpoint), LOG_STR("left", reason));
+		break;
 	}
 }
 

@@ -439,9 +439,9 @@ void endpoint_free(struct endpoint *e)
 	if (!e)
 		return;
 	endpoint_end(e);
+	endpoint_leave_spool(e);
 	endpoint_bequeath(e);
 	http_client_free(e->client);
-	endpoint_leave_spool(e);
 	free(e->url);
 	free(e->name);
 	free(e->options.url);

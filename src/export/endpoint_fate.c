@@ -31,8 +31,7 @@ void endpoint_stats(const struct endpoint *e, struct write_stats *ret)
 			write_stats_add(ret, &p->stats);
 	}
 	ret->oldest_waiting_ns = oldest;
-	if (e->spool)
-		endpoint_spool_stats(e, ret);
+	endpoint_spool_stats(e, ret);
 }
 
 bool endpoint_continue(struct endpoint *e, struct endpoint *previous)
@@ -52,8 +51,6 @@ void endpoint_bequeath(struct endpoint *e)
 	if (heir) {
 		write_stats_add(&heir->stats, &e->stats);
 		heir->lost_told += e->lost_told;
-		if (heir->spool == e->spool)
-			write_count_add(&heir->spool_net, &e->spool_net);
 		heir->predecessor = e->predecessor;
 	}
 	if (e->predecessor)

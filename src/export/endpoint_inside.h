@@ -18,9 +18,11 @@ struct endpoint {
 	struct list_node waiting, in_flight;
 	unsigned in_flight_count;
 	struct spool *spool; /* NULL: none */
-	bool replaying; /* takes from the spool; false once another configuration's endpoint does */
+	bool replaying; /* takes from the spool; false once another configuration follows */
+	bool retired; /* another configuration follows */
 	struct parcel_store replays; /* what was taken from it */
-	struct write_count spool_net; /* put there less taken from there, by us */
+	/* Put there less taken from there, by us; may be below zero. */
+	struct write_count spool_net;
 	int64_t max_age_ns; /* older ones are not sent; 0: all are */
 	struct loop_timer hold;
 	struct backoff backoff;
@@ -55,6 +57,7 @@ void endpoint_spool_waiting(struct endpoint *e);
 struct delivery *endpoint_take(struct endpoint *e);
 /* From now on this one takes from it, and is told what had to go. Fine where there is none. */
 void endpoint_own_spool(struct endpoint *e);
+/* Fine where there is none. Before its counters go over to its successor. */
 void endpoint_leave_spool(struct endpoint *e);
 /* Fills what concerns the spool. */
 void endpoint_spool_stats(const struct endpoint *e, struct write_stats *ret);

@@ -120,14 +120,62 @@ struct delivery *endpoint_take(struct endpoint *e)
 	return d;
 }
 
+static const struct endpoint *next_with(const struct endpoint *e, const struct spool *spool)
+{
+	for (; e; e = e->predecessor)
+		if (e->spool == spool)
+			return e;
+	return NULL;
+}
+
+static const struct endpoint *newest(const struct endpoint *e)
+{
+	while (e->successor)
+		e = e->successor;
+	return e;
+}
+
+static uint64_t above_zero(uint64_t net)
+{
+	return net <= INT64_MAX ? net : 0;
+}
+
+/*
+ * What is in a spool now (ret_there) and was found there (ret_found), for the row of endpoints whose
+ * newest is e. Where somebody else has it by now (two endpoints may have exchanged theirs), only what the
+ * row put there is its own.
+ */
+static void account(const struct endpoint *e, const struct spool *spool,
+	struct write_count *ret_there, struct write_count *ret_found)
+{
+	struct write_count net = {0};
+	unsigned members = 0;
+
+	for (const struct endpoint *p = e; (p = next_with(p, spool)); p = p->predecessor) {
+		write_count_add(&net, &p->spool_net);
+		members++;
+	}
+	*ret_there = spool_count(spool);
+	if (spool != e->spool && spool_refs(spool) > members)
+		*ret_there = (struct write_count){above_zero(net.profiles), above_zero(net.bytes),
+			above_zero(net.value)};
+	*ret_found = *ret_there;
+	write_count_sub(ret_found, &net);
+}
+
 void endpoint_spool_stats(const struct endpoint *e, struct write_stats *ret)
 {
-	ret->spooled = spool_count(e->spool);
-	ret->recovered = ret->spooled;
-	for (const struct endpoint *p = e; p; p = p->predecessor)
-		if (p->spool == e->spool)
-			write_count_sub(&ret->recovered, &p->spool_net);
-	spool_stats(e->spool, ret);
+	for (const struct endpoint *p = e; p; p = p->predecessor) {
+		struct write_count there, found;
+
+		if (!p->spool || next_with(e, p->spool) != p)
+			continue;
+		account(e, p->spool, &there, &found);
+		write_count_add(&ret->spooled, &there);
+		write_count_add(&ret->recovered, &found);
+	}
+	if (e->spool)
+		spool_stats(e->spool, ret);
 }
 
 static const char *explain(enum write_drop why)
@@ -189,13 +237,56 @@ struct spool *endpoint_pass_spool(struct endpoint *e, const char *path)
 void endpoint_retire(struct endpoint *e)
 {
 	e->replaying = false;
+	e->retired = true;
+}
+
+/* Another endpoint of its row that has its spool. */
+static struct endpoint *co_owner(struct endpoint *e)
+{
+	for (struct endpoint *p = e->successor; p; p = p->successor)
+		if (p->spool == e->spool)
+			return p;
+	for (struct endpoint *p = e->predecessor; p; p = p->predecessor)
+		if (p->spool == e->spool)
+			return p;
+	return NULL;
+}
+
+/* Its counters are the heir's from now on, who must not find what is in a spool that it does not have. */
+static void leave_to(struct endpoint *heir, const struct endpoint *e)
+{
+	struct write_count there, found;
+
+	account(newest(heir), e->spool, &there, &found);
+	write_count_add(&heir->stats.recovered, &found);
+	write_count_add(&heir->stats.dropped[WRITE_DROP_LEFT], &there);
+}
+
+static void tell_left(struct endpoint *e)
+{
+	struct error err = {0};
+	uint64_t profiles = spool_count(e->spool).profiles;
+
+	if (!e->retired || spool_refs(e->spool) > 1 || !profiles)
+		return;
+	error_set(&err, 0, "%" PRIu64 " profiles in %s", profiles, spool_path(e->spool));
+	endpoint_tell(e, WRITER_SPOOL_LEFT, &err);
 }
 
 void endpoint_leave_spool(struct endpoint *e)
 {
+	struct endpoint *other = e->spool ? co_owner(e) : NULL;
+
+	if (!e->spool)
+		return;
+	if (other)
+		write_count_add(&other->spool_net, &e->spool_net);
+	else if (e->successor)
+		leave_to(e->successor, e);
+	tell_left(e);
 	if (e->replaying)
 		spool_listen(e->spool, &(struct spool_listener){0});
-	spool_unref(e->spool);
+	spool_unref(steal_ptr(&e->spool));
 }
 
 static void add_host(struct strbuf *out, const char *url)

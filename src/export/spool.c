@@ -44,6 +44,11 @@ const char *spool_path(const struct spool *s)
 	return s->path;
 }
 
+unsigned spool_refs(const struct spool *s)
+{
+	return s->refs;
+}
+
 struct write_count spool_count(const struct spool *s)
 {
 	return s->waiting;

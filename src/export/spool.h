@@ -43,6 +43,7 @@ struct spool *spool_ref(struct spool *s);
 /* The last one syncs and closes it. NULL is fine. No tickets may be left then. */
 void spool_unref(struct spool *s);
 const char *spool_path(const struct spool *s);
+unsigned spool_refs(const struct spool *s);
 
 /* Who is told of profiles that had to go; the last one that asked. why: AGE, SPOOL or DAMAGED. */
 struct spool_listener {

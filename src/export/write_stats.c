@@ -14,6 +14,7 @@ const char *const write_drop_names[WRITE_DROP_COUNT] = {
 	[WRITE_DROP_SIZE] = "size",
 	[WRITE_DROP_DAMAGED] = "damaged",
 	[WRITE_DROP_SHUTDOWN] = "shutdown",
+	[WRITE_DROP_LEFT] = "left",
 };
 
 const int64_t write_latency_bounds_ns[WRITE_LATENCY_BOUNDS] = {
@@ -57,6 +58,7 @@ struct write_count write_stats_dropped(const struct write_stats *s)
 void write_stats_add(struct write_stats *to, const struct write_stats *s)
 {
 	write_count_add(&to->added, &s->added);
+	write_count_add(&to->recovered, &s->recovered);
 	write_count_add(&to->sent, &s->sent);
 	write_count_add(&to->waiting, &s->waiting);
 	for (int i = 0; i < WRITE_DROP_COUNT; i++)

@@ -29,6 +29,7 @@ enum write_drop {
 	WRITE_DROP_SIZE, /* a single stack larger than the server takes */
 	WRITE_DROP_DAMAGED, /* unreadable when it was to be sent from the disk */
 	WRITE_DROP_SHUTDOWN, /* undelivered at the end, and no spool took it */
+	WRITE_DROP_LEFT, /* in a spool that a new configuration took away from the endpoint; still there */
 	WRITE_DROP_COUNT,
 };
 extern const char *const write_drop_names[WRITE_DROP_COUNT];
@@ -43,10 +44,11 @@ struct write_stats {
 	bool is_directory; /* of write.file: only added, sent, dropped, reachable and last_success count */
 	bool reachable; /* the last finished attempt reached the server */
 	struct write_count added; /* handed over */
-	struct write_count recovered; /* found in the spool when it was opened */
+	struct write_count recovered; /* found in the spool when it was opened, or a former one */
 	struct write_count sent; /* acknowledged by the server; of a directory: written */
 	struct write_count waiting; /* in memory now, being sent or not */
-	struct write_count spooled; /* on disk only, now */
+	struct write_count
+		spooled; /* on disk only, now; a former spool's as long as that is open */
 	struct write_count dropped[WRITE_DROP_COUNT];
 	uint64_t retries; /* attempts after the first one of a profile */
 	uint64_t latency[WRITE_LATENCY_BOUNDS + 1];
@@ -63,7 +65,8 @@ struct write_stats {
 void write_count_add(struct write_count *to, const struct write_count *c);
 void write_count_sub(struct write_count *from, const struct write_count *c);
 struct write_count write_stats_dropped(const struct write_stats *s);
-/* Adds the counters of another endpoint's life, and what waits in its memory; nothing of a spool. */
+/* Adds the counters of another endpoint's life, and what waits in its memory; of a spool, only what was
+ * recovered from one that it left. */
 void write_stats_add(struct write_stats *to, const struct write_stats *s);
 void write_stats_latency(struct write_stats *s, int64_t ns);
 

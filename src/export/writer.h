@@ -61,6 +61,7 @@ enum writer_event {
 	WRITER_DROPPED,
 	WRITER_SPOOL_FOUND,
 	WRITER_SPOOL_FAILED,
+	WRITER_SPOOL_LEFT,
 };
 
 struct writer_ops {
@@ -70,7 +71,8 @@ struct writer_ops {
 	 * dropped (err: why; once per reason and hour, and dropped from writer_free() where something
 	 * was left), labels repaired (err; once per service, endpoint is ""), profiles of an
 	 * earlier run found in the spool (err: how many), the spool cannot be written (err: why;
-	 * once per reason and hour). The messages are safe to print.
+	 * once per reason and hour), profiles are left in a spool that the following configuration
+	 * does not use (err: how many, where). The messages are safe to print.
 	 */
 	void (*event)(void *ctx, enum writer_event event, const char *endpoint,
 		const struct error *err);

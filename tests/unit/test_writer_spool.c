@@ -21,17 +21,23 @@ static void tear_down_spool(void)
 	temp_dir_release(&dir);
 }
 
-/* A writer of its own that follows `writer`, with the same spool. */
-static struct writer *follow(const char *url, struct writer *previous)
+/* A writer of its own that follows `previous`; where: its spool, NULL: none. */
+static struct writer *follow_at(const char *url, const char *where, struct writer *previous)
 {
 	struct writer *next;
 	struct error err = {0};
 
 	add_endpoint(url);
-	options.spool.path = xasprintf("%s/spool", dir.path);
+	options.spool.path = where ? xasprintf("%s/%s", dir.path, where) : NULL;
 	ck_assert_msg(writer_new(loop, http, &options, &ops, NULL, previous, &next, &err) == 0,
 		"%s", err.message);
 	return next;
+}
+
+/* With the same spool. */
+static struct writer *follow(const char *url, struct writer *previous)
+{
+	return follow_at(url, "spool", previous);
 }
 
 START_TEST(what_a_server_does_not_take_is_on_disk_and_sent_when_it_is_back)
@@ -236,6 +242,128 @@ START_TEST(the_configuration_before_the_last_may_come_back)
 }
 END_TEST
 
+/* Ten profiles in the spool of a server that does not take them. */
+static void fill_spool(const char *url)
+{
+	add_endpoint(url);
+	start();
+	for (int i = 0; i < 10; i++)
+		add("web", "profile");
+	run_until(stats(0).spooled.profiles == 10);
+}
+
+static void go_to(const char *url, const char *where)
+{
+	struct writer *old = writer;
+
+	writer = follow_at(url, where, old);
+	assert_balanced();
+	run_until(writer_idle(old));
+	writer_free(old);
+	assert_balanced();
+}
+
+START_TEST(a_spool_that_moves_leaves_nothing_untold)
+{
+	struct forked_server server = {0};
+
+	SCRIPT(0, 503);
+	forked_server_start(&server, serve_first);
+	fill_spool(server.url);
+	struct writer *old = writer;
+
+	writer = follow_at(server.url, "elsewhere", old);
+	add("web", "newer");
+	ck_assert_uint_eq(stats(0).spooled.profiles + stats(0).waiting.profiles, 11);
+	assert_balanced();
+	run_until(writer_idle(old));
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 0);
+	writer_free(old);
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 1);
+	ck_assert_ptr_nonnull(strstr(events.buf, "10 profiles in "));
+	ck_assert_ptr_nonnull(strstr(events.buf, "/spool/127_0_0_1_"));
+	ck_assert_uint_eq(stats(0).added.profiles, 11);
+	ck_assert_uint_eq(stats(0).recovered.profiles, 0);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_LEFT].profiles, 10);
+	assert_balanced();
+
+	/* Back there they are found, and the newer one is left. */
+	run_until(stats(0).spooled.profiles == 1);
+	go_to(server.url, "spool");
+	ck_assert_uint_eq(stats(0).recovered.profiles, 10);
+	ck_assert_uint_eq(stats(0).spooled.profiles + stats(0).waiting.profiles, 10);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_LEFT].profiles, 11);
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 2);
+
+	/* None at all; what was found once stays counted. */
+	go_to(server.url, NULL);
+	ck_assert_uint_eq(stats(0).recovered.profiles, 10);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_LEFT].profiles, 21);
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 3);
+	forked_server_stop(&server);
+}
+END_TEST
+
+START_TEST(an_endpoint_that_goes_tells_what_it_leaves_on_disk)
+{
+	struct forked_server server = {0};
+
+	SCRIPT(0, 503);
+	forked_server_start(&server, serve_first);
+	fill_spool(server.url);
+	go_to("http://127.0.0.1:1/other", "spool");
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 1);
+	ck_assert_ptr_nonnull(strstr(events.buf, "10 profiles in "));
+	ck_assert_uint_eq(stats(0).added.profiles, 0);
+	ck_assert_uint_eq(stats(0).spooled.profiles, 0);
+
+	/* The end of a run leaves nothing: the next one sends it. */
+	add("web", "profile");
+	run_until(stats(0).retries);
+	writer_free(steal_ptr(&writer));
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 1);
+	forked_server_stop(&server);
+}
+END_TEST
+
+/* Tenants exchange their names, and with it their spools. */
+START_TEST(endpoints_that_exchange_their_spools_count_each_profile_somewhere)
+{
+	struct forked_server server = {0};
+	struct error err = {0};
+	const char *tenants[] = {"x", "y", "x"};
+
+	SCRIPT(0, 503);
+	forked_server_start(&server, serve_first);
+	for (size_t turn = 0; turn < 2; turn++) {
+		struct writer *old = writer;
+
+		for (size_t i = 0; i < 2; i++)
+			add_endpoint(server.url)->tenant_id = xstrdup(tenants[turn + i]);
+		free(options.spool.path);
+		options.spool.path = xasprintf("%s/spool", dir.path);
+		ck_assert_int_eq(writer_new(loop, http, &options, &ops, NULL, old, &writer, &err),
+			0);
+		assert_balanced();
+		for (int i = 0; i < 5; i++)
+			add("web", "profile");
+		run_until(stats(0).retries && stats(1).retries);
+		if (old)
+			run_until(writer_idle(old));
+		script_set(scripts[0], (const int[]){turn ? 200 : 503, 0});
+		run_until(!turn || !(stats(0).waiting.profiles + stats(1).waiting.profiles));
+		assert_balanced();
+		writer_free(old);
+		assert_balanced();
+	}
+	run_until(stats(0).sent.profiles == 10 && stats(1).sent.profiles == 10);
+	ck_assert_uint_eq(stats(0).recovered.profiles, 5);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_LEFT].profiles, 5);
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 0);
+	forked_server_stop(&server);
+}
+END_TEST
+
 /* One of two endpoints is down. */
 static void feed_the_other(size_t down)
 {
@@ -407,7 +535,9 @@ UNIT_MAIN_FIXTURE("writer_spool", set_up_spool, tear_down_spool,
 	the_next_run_sends_what_the_last_one_left, a_new_configuration_goes_on_with_the_spool,
 	a_configuration_that_fails_leaves_the_spool_with_the_old_one,
 	a_configuration_that_is_not_taken_in_the_end_has_changed_nothing,
-	the_configuration_before_the_last_may_come_back,
+	the_configuration_before_the_last_may_come_back, a_spool_that_moves_leaves_nothing_untold,
+	an_endpoint_that_goes_tells_what_it_leaves_on_disk,
+	endpoints_that_exchange_their_spools_count_each_profile_somewhere,
 	an_endpoint_that_is_down_does_not_hold_up_another, an_endpoint_that_is_down_may_come_first,
 	one_profile_that_the_server_chokes_on_is_given_up_in_the_end, what_is_too_old_is_not_sent,
 	a_hanging_server_has_profiles_on_disk_before_its_time_is_up,
