@@ -178,20 +178,21 @@ uint32_t slab_take(struct slab *s, size_t size)
 	return ref;
 }
 
-void slab_give(struct slab *s, uint32_t ref, size_t size)
+static void rest(struct slab *s, uint32_t ref, uint32_t class)
 {
-	uint32_t units;
-
-	if (!ref)
-		return;
 	if (s->resting_count == s->resting_capacity) {
 		s->resting_capacity = grow_capacity(s->resting_capacity, s->resting_count + 1);
 		s->resting = xreallocarray(s->resting, s->resting_capacity, sizeof(*s->resting));
 	}
-	s->resting[s->resting_count++] = (struct resting){
-		.ref = ref,
-		.class = class_of((size + UNIT - 1) / UNIT, &units),
-	};
+	s->resting[s->resting_count++] = (struct resting){ref, class};
+}
+
+void slab_give(struct slab *s, uint32_t ref, size_t size)
+{
+	uint32_t units;
+
+	if (ref)
+		rest(s, ref, class_of((size + UNIT - 1) / UNIT, &units));
 }
 
 void slab_quiesced(struct slab *s)
@@ -229,6 +230,28 @@ static struct piece *take_all_free(struct slab *s, size_t *ret_count)
 		}
 	*ret_count = count;
 	return list;
+}
+
+void slab_rest_chunk(struct slab *s, uint32_t chunk)
+{
+	if (chunk + 1 == s->chunk_count && s->next_unit < CHUNK_UNITS) {
+		share_out(s, REF(chunk, s->next_unit), CHUNK_UNITS - s->next_unit);
+		s->next_unit = CHUNK_UNITS;
+	}
+	size_t count;
+	struct piece *list = take_all_free(s, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t units, class = class_of(list[i].units, &units);
+
+		if (list[i].ref >> SLAB_REF_OFFSET_BITS == chunk) {
+			rest(s, list[i].ref, class);
+			s->used_units += units;
+		} else {
+			put_on_list(s, list[i].ref, class);
+		}
+	}
+	free(list);
 }
 
 void slab_join(struct slab *s)

@@ -31,6 +31,8 @@ uint32_t slab_take(struct slab *s, size_t size);
 void slab_give(struct slab *s, uint32_t ref, size_t size);
 /* No program that ran before the last slab_give() runs any more. */
 void slab_quiesced(struct slab *s);
+/* What is free in the chunk rests too: nothing is taken from it meanwhile. */
+void slab_rest_chunk(struct slab *s, uint32_t chunk);
 /* Joins free pieces that lie side by side, for larger ones to be had. Looks at all of them. */
 void slab_join(struct slab *s);
 

@@ -61,7 +61,7 @@ struct unwinder *unwinder_new(const struct unwind_store *store, struct dso_cache
 	return u;
 }
 
-static size_t index_bytes(const struct binary *b)
+size_t unwind_index_bytes(const struct binary *b)
 {
 	return (size_t)b->page_count * (sizeof(uint32_t) + 1);
 }
@@ -72,7 +72,7 @@ static void free_binary(struct unwinder *u, struct binary *b)
 	u->store.binaries[b->number] = (struct unwind_binary){0};
 	for (uint32_t i = 0; b->pages && i < b->page_count; i++)
 		unwind_drop_page(u, b, i);
-	slab_give(u->slab, b->pages, index_bytes(b));
+	slab_give(u->slab, b->pages, unwind_index_bytes(b));
 	if (u->hand_binary == b->number) /* another one with this number may have fewer pages */
 		u->hand_page = 0;
 	u->by_number[b->number] = NULL;
@@ -124,10 +124,10 @@ static uint32_t free_number(struct unwinder *u)
 
 static bool make_index(struct unwinder *u, struct binary *b)
 {
-	b->pages = unwind_take(u, index_bytes(b));
+	b->pages = unwind_take(u, unwind_index_bytes(b));
 	if (!b->pages)
 		return false;
-	memset(unwind_page_refs(u, b), 0, index_bytes(b));
+	memset(unwind_page_refs(u, b), 0, unwind_index_bytes(b));
 	u->store.binaries[b->number] = (struct unwind_binary){
 		.pages = b->pages,
 		.first_page = b->first_page,
@@ -182,7 +182,7 @@ const struct unwind_mapping *unwind_mappings_of(const struct unwinder *u, const 
 	return starts ? (const struct unwind_mapping *)(const void *)(starts + p->count) : NULL;
 }
 
-static size_t mappings_bytes(size_t count)
+size_t unwind_mappings_bytes(size_t count)
 {
 	return count * (sizeof(uint64_t) + sizeof(struct unwind_mapping));
 }
@@ -194,7 +194,7 @@ static void drop_mappings(struct unwinder *u, struct process *p)
 	for (uint32_t i = 0; m && i < p->count; i++)
 		if (m[i].binary && u->by_number[m[i].binary])
 			u->by_number[m[i].binary]->users--;
-	slab_give(u->slab, p->mappings, mappings_bytes(p->count));
+	slab_give(u->slab, p->mappings, unwind_mappings_bytes(p->count));
 	p->mappings = p->count = 0;
 }
 
@@ -264,21 +264,23 @@ static void describe(struct unwinder *u, const struct mapping *m, struct unwind_
 /* A new array; 0 where there is no room. */
 static uint32_t write_mappings(struct unwinder *u, const struct process_maps *maps, uint32_t count)
 {
-	uint32_t ref = unwind_take(u, mappings_bytes(count));
+	uint32_t ref = unwind_take(u, unwind_mappings_bytes(count));
 	uint64_t *starts = slab_at(u->slab, ref);
 
 	if (!ref)
 		return 0;
 	struct unwind_mapping *m = (struct unwind_mapping *)(void *)(starts + count);
 
+	u->being_written = ref;
 	for (uint32_t i = 0; i < count; i++) {
 		starts[i] = maps->list[i].start;
 		describe(u, &maps->list[i], &m[i]);
 	}
+	u->being_written = 0;
 	return ref;
 }
 
-static void tell_kernel(struct unwinder *u, const struct process *p)
+void unwind_tell_kernel(struct unwinder *u, const struct process *p)
 {
 	u->store.set_process(u->store.ctx, &p->id, p->mappings, p->count, p->quiet);
 }
@@ -304,11 +306,13 @@ void unwinder_set_process(struct unwinder *u, const struct process_id *id,
 		p->id = *id;
 		hashmap_add(&u->processes, &p->entry, process_id_hash(id));
 	}
-	old = *p;
-	p->mappings = count ? write_mappings(u, maps, count) : 0;
+	uint32_t mappings = count ? write_mappings(u, maps, count) : 0;
+
+	old = *p; /* room was made: only now is it known where they are */
+	p->mappings = mappings;
 	p->count = p->mappings ? count : 0;
 	p->quiet = false;
-	tell_kernel(u, p);
+	unwind_tell_kernel(u, p);
 	drop_mappings(u, &old);
 }
 
@@ -320,7 +324,7 @@ void unwinder_quiet_process(struct unwinder *u, const struct process_id *id)
 		return;
 	p->quiet = true;
 	u->any_quiet = true;
-	tell_kernel(u, p);
+	unwind_tell_kernel(u, p);
 }
 
 bool unwinder_knows_process(const struct unwinder *u, const struct process_id *id)
@@ -367,7 +371,7 @@ static void end_quiet(struct unwinder *u)
 		if (!p->quiet)
 			continue;
 		p->quiet = false;
-		tell_kernel(u, p);
+		unwind_tell_kernel(u, p);
 	}
 	u->any_quiet = false;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the parts of the unwinder know of each other: unwinder.c, unwinder_pages.c, walk.c. */
+/*
+ * What the parts of the unwinder know of each other: unwinder.c, unwinder_pages.c, unwinder_room.c,
+ * walk.c.
+ */
 #ifndef UNWIND_UNWINDER_INSIDE_H
 #define UNWIND_UNWINDER_INSIDE_H
 
@@ -49,6 +52,7 @@ struct unwinder {
 	unsigned restarts; /* in this round */
 	unsigned evictions; /* in this round */
 	size_t no_room_for; /* the least that they made no room for, in bytes */
+	uint32_t being_written; /* mappings that are no process's yet, 0: none */
 	bool any_quiet; /* processes */
 	struct {
 		uint32_t binary, page;
@@ -62,6 +66,7 @@ struct unwinder {
 /* The index of the binary's pages: refs of their rows, and whether each was used. */
 uint32_t *unwind_page_refs(const struct unwinder *u, const struct binary *b);
 uint8_t *unwind_page_used(const struct unwinder *u, const struct binary *b);
+size_t unwind_index_bytes(const struct binary *b);
 void unwind_drop_page(struct unwinder *u, struct binary *b, uint32_t page);
 void unwind_drop_parser(struct unwinder *u, struct binary *b);
 /* They are to be asked for again. */
@@ -72,11 +77,15 @@ void unwind_drop_unread(struct unwinder *u);
  */
 bool unwind_make_room(struct unwinder *u, size_t size);
 void unwind_made_no_room(struct unwinder *u, size_t size);
+/* The kernel runs no program any more that ran before: what rests may be had. */
+void unwind_quiesce(struct unwinder *u);
 /* slab_take(), making room if need be; counts what is not had. */
 uint32_t unwind_take(struct unwinder *u, size_t size);
 
 struct process *unwind_find_process(const struct unwinder *u, const struct process_id *id);
 const struct unwind_mapping *unwind_mappings_of(const struct unwinder *u, const struct process *p);
+size_t unwind_mappings_bytes(size_t count);
+void unwind_tell_kernel(struct unwinder *u, const struct process *p);
 
 struct slab *unwinder_slab(const struct unwinder *u);
 const struct unwind_store *unwinder_store(const struct unwinder *u);

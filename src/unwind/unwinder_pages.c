@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Pages of rows come when they are asked for and go when there is no room. When there is none, pages that
- * no walk has used since the last time are dropped (a clock with one hand over all pages of all
- * binaries), and if that is not enough those that were used. What the kernel may still read rests in the
- * slab until it has quiesced, so dropping is a store of 0 and nothing more.
+ * Pages of rows come when they are asked for and go when there is no room (unwinder_room.c). What the kernel may
+ * still read rests in the slab until it has quiesced, so dropping is a store of 0 and nothing more.
  */
 #include "unwind/rows.h"
 #include "unwind/unwinder_inside.h"
@@ -11,13 +9,9 @@
 #include "base/list.h"
 #include "symbols/dso.h"
 
-#define PARSERS_KEPT      16
-#define BINARY_RULES_MAX  2048 /* new ones that a file may bring; libxul has 1,331 */
-#define RESTARTS_MAX      4 /* a round */
-#define EVICTIONS_MAX     32 /* a round */
-#define EVICTIONS_AT_ONCE 4 /* for one piece: what they free must lie side by side */
-#define ROOM_MAX          (64 << 10) /* larger pieces would cost others all their pages */
-#define EVICT_SHARE       4 /* of the pages, when there is no room */
+#define PARSERS_KEPT     16
+#define BINARY_RULES_MAX 2048 /* new ones that a file may bring; libxul has 1,331 */
+#define RESTARTS_MAX     4 /* a round */
 
 void unwind_drop_parser(struct unwinder *u, struct binary *b)
 {
@@ -118,84 +112,6 @@ static void build_rows(struct unwinder *u, struct binary *b, struct eh_frame *pa
 		rows->count = 1;
 }
 
-/* Moves the hand on by one page. False at the end of a turn. */
-static bool advance_hand(struct unwinder *u)
-{
-	const struct binary *b = u->by_number[u->hand_binary];
-
-	if (b && u->hand_page + 1 < b->page_count) {
-		u->hand_page++;
-		return true;
-	}
-	u->hand_page = 0;
-	u->hand_binary = (u->hand_binary + 1) % UNWIND_BINARIES_MAX;
-	return u->hand_binary != 0;
-}
-
-static bool evict_at_hand(struct unwinder *u)
-{
-	struct binary *b = u->by_number[u->hand_binary];
-	uint8_t *used = b ? unwind_page_used(u, b) : NULL;
-
-	if (!b || u->hand_page >= b->page_count || !unwind_page_refs(u, b)[u->hand_page])
-		return false;
-	if (used[u->hand_page]) {
-		used[u->hand_page] = 0;
-		return false;
-	}
-	unwind_drop_page(u, b, u->hand_page);
-	u->stats.pages_evicted++;
-	return true;
-}
-
-static void quiesce(struct unwinder *u)
-{
-	u->store.quiesce(u->store.ctx);
-	slab_quiesced(u->slab);
-}
-
-static void evict(struct unwinder *u)
-{
-	size_t wanted = page_table_count(u->pages) / EVICT_SHARE + 1;
-
-	for (int turns = 0; wanted && turns < 3;) {
-		if (evict_at_hand(u))
-			wanted--;
-		turns += !advance_hand(u);
-	}
-	quiesce(u);
-}
-
-bool unwind_make_room(struct unwinder *u, size_t size)
-{
-	if (size >= u->no_room_for || u->evictions == EVICTIONS_MAX)
-		return false;
-	u->evictions++;
-	evict(u);
-	slab_join(u->slab);
-	return true;
-}
-
-void unwind_made_no_room(struct unwinder *u, size_t size)
-{
-	u->no_room_for = MIN(u->no_room_for, size);
-	u->stats.no_room++;
-}
-
-uint32_t unwind_take(struct unwinder *u, size_t size)
-{
-	uint32_t ref = slab_take(u->slab, size);
-
-	for (int i = 0; !ref && size <= ROOM_MAX && i < EVICTIONS_AT_ONCE; i++) {
-		if ((i && !page_table_count(u->pages)) || !unwind_make_room(u, size))
-			break;
-		ref = slab_take(u->slab, size);
-	}
-	if (!ref)
-		unwind_made_no_room(u, size);
-	return ref;
-}
-
 /*
  * The rules are full: somebody's files have more kinds than a whole distribution. All pages are dropped
  * and the rules start anew, so that he cannot keep others from having theirs.
@@ -210,7 +126,7 @@ static void restart(struct unwinder *u)
 				unwind_drop_page(u, b, page);
 		b->new_rules = 0;
 	}
-	quiesce(u);
+	unwind_quiesce(u);
 	rule_table_reset(u->rules);
 	u->restarts++;
 	u->stats.restarts++;

@@ -151,6 +151,36 @@ START_TEST(free_neighbours_are_joined)
 }
 END_TEST
 
+/* Also of the chunk that pieces are cut from. */
+START_TEST(from_a_chunk_that_rests_nothing_is_taken)
+{
+	struct memory m;
+	struct slab *s = new_slab(&m, 2);
+	uint32_t refs[2][64], ref;
+
+	for (size_t i = 0; i < 64; i++)
+		refs[0][i] = slab_take(s, 16000);
+	for (size_t i = 0; i < 64; i++)
+		refs[1][i] = slab_take(s, 8000);
+	ck_assert_uint_eq(refs[1][63] >> SLAB_REF_OFFSET_BITS, 1);
+	for (size_t i = 0; i < 64; i += 2) {
+		slab_give(s, refs[0][i], 16000);
+		slab_give(s, refs[1][i], 8000);
+	}
+	slab_quiesced(s);
+	slab_rest_chunk(s, 1);
+	while ((ref = slab_take(s, 5000)))
+		ck_assert_uint_eq(ref >> SLAB_REF_OFFSET_BITS, 0);
+	for (size_t i = 1; i < 64; i += 2)
+		slab_give(s, refs[1][i], 8000);
+	slab_quiesced(s);
+	slab_join(s);
+	ck_assert_uint_ne(ref = slab_take(s, SLAB_CHUNK_SIZE / 2), 0);
+	ck_assert_uint_eq(ref >> SLAB_REF_OFFSET_BITS, 1);
+	free_slab(s, &m);
+}
+END_TEST
+
 START_TEST(a_chunk_that_is_not_to_be_had_is_no_room)
 {
 	struct memory m;
@@ -247,6 +277,6 @@ START_TEST(equal_pages_are_one_as_long_as_somebody_uses_it)
 END_TEST
 
 UNIT_MAIN("unwind_tables", pieces_do_not_overlap_and_come_back_after_a_rest, a_full_slab_says_so,
-	free_neighbours_are_joined, a_chunk_that_is_not_to_be_had_is_no_room,
-	a_rule_has_one_number_until_there_are_too_many,
+	free_neighbours_are_joined, from_a_chunk_that_rests_nothing_is_taken,
+	a_chunk_that_is_not_to_be_had_is_no_room, a_rule_has_one_number_until_there_are_too_many,
 	equal_pages_are_one_as_long_as_somebody_uses_it)

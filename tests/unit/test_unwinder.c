@@ -540,7 +540,7 @@ START_TEST(a_new_process_makes_room_for_its_mappings)
 END_TEST
 
 /* Pages of the binaries known, no two with the same rows, until there is no room. */
-static void fill_with_pages(struct unwinder *u)
+static void fill_with_pages(struct unwinder *u, uint16_t rows_each)
 {
 	struct page_rows rows = {.count = 100};
 	uint16_t kind = 0;
@@ -554,7 +554,7 @@ static void fill_with_pages(struct unwinder *u)
 			if (refs[i])
 				continue;
 			rows.rule[0] = ++kind;
-			rows.count = (uint16_t)(400 + kind % 7 * 50);
+			rows.count = (uint16_t)(rows_each + kind % 7 * 50);
 			refs[i] = page_table_take(u->pages, &rows);
 			unwind_page_used(u, b)[i] = i % 3 == 0;
 		}
@@ -571,7 +571,7 @@ START_TEST(pages_make_room_for_a_process_of_many_mappings)
 	bench_init(&b, 1 << 20, UNWIND_RULES_MAX);
 	pid_t pid = walked_child(&b, buffer, &stack);
 
-	fill_with_pages(b.unwinder);
+	fill_with_pages(b.unwinder, 400);
 	use_up(&b);
 	ck_assert(has_tables(&b, 1, 100));
 	ck_assert(has_tables(&b, 2, 1000));
@@ -581,6 +581,80 @@ START_TEST(pages_make_room_for_a_process_of_many_mappings)
 
 	ck_assert(!has_tables(&b, 3, 16000));
 	ck_assert_uint_eq(b.quiesced, before);
+	end(pid);
+	bench_release(&b);
+	free(buffer);
+}
+END_TEST
+
+/* What it was told with is there still, wherever it lies by now. */
+static void check_tables(struct bench *b, uint32_t pid, uint32_t count)
+{
+	struct process_id id = {.pid = pid, .start_ns = 1};
+	uint32_t ref, told;
+
+	ck_assert(unwinder_mappings(b->unwinder, &id, &ref, &told));
+	ck_assert_uint_eq(told, count);
+	const uint64_t *starts = slab_at(unwinder_slab(b->unwinder), ref);
+	const struct unwind_mapping *m = (const void *)(starts + count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		ck_assert_uint_eq(starts[i], (uint64_t)(i + 1) << 20);
+		ck_assert_uint_eq(m[i].end, starts[i] + UNWIND_PAGE_SIZE);
+	}
+}
+
+/* Mappings of processes and indexes of binaries lie in all chunks, and pages between. */
+START_TEST(a_chunk_is_cleared_for_a_large_piece)
+{
+	enum { PROCESSES = 100, MAPPINGS = 40, MANY = 12000 };
+	uint8_t *buffer = xmalloc(STACK_KEPT);
+	uint64_t ips[IPS_MAX];
+	struct kept_stack stack;
+	struct bench b;
+	size_t count;
+
+	bench_init(&b, 3 << 20, UNWIND_RULES_MAX);
+	b.many = true;
+	pid_t pid = walked_child(&b, buffer, &stack);
+	struct process_id child = b.id;
+
+	fill_with_pages(b.unwinder, 1700);
+	for (uint32_t i = 0; i < PROCESSES; i++)
+		ck_assert(has_tables(&b, 1 + i, MAPPINGS));
+	fill_with_pages(b.unwinder, 600);
+	size_t told = b.told, quiesced = b.quiesced;
+
+	ck_assert(has_tables(&b, 1000, MANY));
+	ck_assert_uint_gt(b.told, told + PROCESSES); /* of where things are now */
+	ck_assert_uint_eq(b.quiesced, quiesced + 2);
+	ck_assert_uint_gt(page_table_count(b.unwinder->pages), 0);
+	for (uint32_t i = 0; i < PROCESSES; i++)
+		check_tables(&b, 1 + i, MAPPINGS);
+	check_tables(&b, 1000, MANY);
+	for (uint32_t i = 1; i < UNWIND_BINARIES_MAX; i++)
+		ck_assert_uint_eq(b.binaries[i].pages,
+			b.unwinder->by_number[i] ? b.unwinder->by_number[i]->pages : 0);
+	/* Those are not to have all. */
+	for (uint32_t i = 0; i < 4; i++)
+		count = has_tables(&b, 1001 + i, 16000);
+	ck_assert_uint_eq(count, 0);
+	ck_assert(has_tables(&b, 1005, MAPPINGS));
+	b.id = child;
+	unwinder_end_round(b.unwinder);
+	unwinder_walk(b.unwinder, &child, &stack, ips, IPS_MAX, &count);
+	for (uint32_t i = 1000; i < 1005; i++)
+		unwinder_forget_process(b.unwinder, &(struct process_id){.pid = i, .start_ns = 1});
+	fill_with_pages(b.unwinder, 600);
+	/* A process's own may move while its new ones are written. */
+	for (uint32_t i = 0; i < PROCESSES / 10; i++)
+		ck_assert(has_tables(&b, 1 + i, 2200));
+	for (uint32_t i = 1; i <= 1005; i++)
+		unwinder_forget_process(b.unwinder, &(struct process_id){.pid = i, .start_ns = 1});
+	unwinder_forget_process(b.unwinder, &child);
+	for (int i = 0; i < 12; i++)
+		unwinder_end_round(b.unwinder);
+	ck_assert_uint_eq(slab_used(unwinder_slab(b.unwinder)), 0);
 	end(pid);
 	bench_release(&b);
 	free(buffer);
@@ -640,6 +714,7 @@ int main(void)
 	tcase_add_test(tcase, the_hand_stays_within_the_binary_it_stands_at);
 	tcase_add_test(tcase, a_new_process_makes_room_for_its_mappings);
 	tcase_add_test(tcase, pages_make_room_for_a_process_of_many_mappings);
+	tcase_add_test(tcase, a_chunk_is_cleared_for_a_large_piece);
 	tcase_add_test(tcase, a_page_whose_file_cannot_be_read_is_asked_for_again);
 	return unit_run("unwinder", tcase);
 }
