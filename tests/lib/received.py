@@ -54,9 +54,18 @@ def numbers(value):
     return [value] if isinstance(value, int) else list(packed(value))
 
 
+class Frame(str):
+    """The name of a function, with the line that its call stood at, or 0."""
+
+    def __new__(cls, name, line):
+        frame = super().__new__(cls, name)
+        frame.line = line
+        return frame
+
+
 class Profile:
     """
-    One pprof with the labels of its series: `ticks`, and `stacks` as (names leaf first, ticks).
+    One pprof with the labels of its series: `ticks`, and `stacks` as (frames leaf first, ticks).
     arrived_s: when its push arrived, on the monotonic clock. data: the pprof as it came.
     """
 
@@ -80,8 +89,8 @@ class Profile:
                 period = value
         self.stacks = []
         for sample in samples:
-            names = [strings[functions[function]] for location in sample[1]
-                     for function in locations[location]]
+            names = [Frame(strings[functions[function]], line) for location in sample[1]
+                     for function, line in locations[location]]
             ticks, rest = divmod(sample[2][0], period)
             if rest:
                 raise ValueError(f"{sample[2][0]} ns are no multiple of the period {period}")
@@ -103,7 +112,8 @@ class Profile:
             if number == 1:
                 identity = value
             elif number == 4:
-                functions.append(dict(fields(value))[1])
+                line = dict(fields(value))
+                functions.append((line[1], line.get(2, 0)))
         return identity, functions
 
 

@@ -107,8 +107,20 @@ static inline struct process_id python_id(pid_t pid)
 		.start_ns = start * 10000000};
 }
 
+static inline size_t add_pythons(const char *pattern, char *ret[], size_t count, size_t capacity)
+{
+	glob_t found;
+
+	if (glob(pattern, 0, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc && count < capacity; i++)
+			ret[count++] = strdup(found.gl_pathv[i]);
+	globfree(&found);
+	return count;
+}
+
 /*
- * The interpreters to try: $DOCKPROF_PYTHONS, commands separated by ";", else Debian's and those of pyenv.
+ * The interpreters to try: $DOCKPROF_PYTHONS, commands separated by ";", else Debian's, those of pyenv, and those of
+ * Debian sid that the end-to-end tests have fetched.
  * Fills in `ret`, strings for free().
  */
 static inline size_t find_pythons(char *ret[], size_t capacity)
@@ -116,7 +128,6 @@ static inline size_t find_pythons(char *ret[], size_t capacity)
 	const char *given = getenv("DOCKPROF_PYTHONS"), *home = getenv("HOME");
 	char pattern[512];
 	size_t count = 0;
-	glob_t found;
 
 	if (given) {
 		char *list = strdup(given), *rest = list, *one;
@@ -130,11 +141,8 @@ static inline size_t find_pythons(char *ret[], size_t capacity)
 	if (access("/usr/bin/python3", X_OK) == 0)
 		ret[count++] = strdup("/usr/bin/python3");
 	snprintf(pattern, sizeof(pattern), "%s/.pyenv/versions/3.*/bin/python3", home ? home : "");
-	if (glob(pattern, 0, NULL, &found) == 0)
-		for (size_t i = 0; i < found.gl_pathc && count < capacity; i++)
-			ret[count++] = strdup(found.gl_pathv[i]);
-	globfree(&found);
-	return count;
+	count = add_pythons(pattern, ret, count, capacity);
+	return add_pythons(".cache/pythons/3.*/python", ret, count, capacity);
 }
 
 #endif

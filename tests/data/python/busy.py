@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps CPUs busy in Python, in C called by Python, in Python called by C, with and without the GIL."""
+import asyncio
 import ctypes
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -43,22 +45,52 @@ def sorted_by_key():
     return sorted(range(20), key=lambda n: arithmetic() - n)
 
 
+async def coroutine():
+    return await awaited()
+
+
+async def awaited():
+    await asyncio.sleep(0)
+    return arithmetic()
+
+
+def in_asyncio(loop):
+    loop.run_until_complete(coroutine())
+
+
 def without_gil(end):
     data = os.urandom(100000)
     while time.time() < end:
         zlib.compress(data, 9)
 
 
+def in_child(end):
+    while time.time() < end:
+        for i in range(20):
+            arithmetic()
+        time.sleep(0.01)
+    sys.exit()
+
+
 def main(seconds):
     end = time.time() + seconds
     print("busy", flush=True)
     threading.Thread(target=without_gil, args=(end,), daemon=True).start()
+    loop = asyncio.new_event_loop()
     while time.time() < end:
-        recursion(20)
+        for i in range(4):
+            recursion(20)
+            in_asyncio(loop)
         in_generator()
         in_c()
         called_by_c()
         sorted_by_key()
 
 
+if "child" in sys.argv:
+    print("busy", flush=True)
+    in_child(time.time() + float(sys.argv[1]))
+if "parent" in sys.argv:
+    child = subprocess.Popen([sys.executable, __file__, sys.argv[1], "child"], stdout=subprocess.PIPE)
+    child.stdout.readline()
 main(float(sys.argv[1]))

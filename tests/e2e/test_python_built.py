@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Pythons in containers that the machine has not: those of Debian's next release, from its packages, fetched once.
+"""
+
+import os
+import subprocess
+
+import e2e
+from e2e import Skip, flavours, only_one, timeout_s
+from test_python import check_version
+
+PYTHONS = os.path.join(e2e.ROOT, ".cache", "pythons")
+BUILD_S = 120
+NEWEST = ("3.14", "3.15")
+
+
+def built(shared, kind):
+    """The directory of what tests/lib/build-python makes of `kind`, made by the first who asks."""
+    directory = os.path.join(PYTHONS, kind)
+    os.makedirs(PYTHONS, exist_ok=True)
+    with only_one(os.path.join(shared.directory, kind + ".lock")):
+        try:
+            subprocess.run([os.path.join(e2e.ROOT, "tests", "lib", "build-python"), kind, PYTHONS],
+                           capture_output=True, text=True, check=True, timeout=BUILD_S)
+        except subprocess.TimeoutExpired:
+            raise Skip(f"python {kind}: not within {BUILD_S} s") from None
+        except subprocess.CalledProcessError as error:
+            raise Skip(f"python {kind}: " + (error.stderr.strip().splitlines() or ["cannot be had"])[-1]) from None
+    return directory
+
+
+def prepare(shared):
+    for kind in NEWEST:
+        built(shared, kind)
+
+
+def check_newest(run, engine, kind):
+    root = os.path.join(built(run.shared, kind), "root")
+    _agent, received = run.profiled(rate=297)
+    name = "python" + kind
+    check_version(run, engine, received, name, "/usr/bin/" + name, root=root)
+
+
+@flavours("any")
+def test_python_3_14(run, engine):
+    """Debian sid's 3.14: Python's root and a native root in 99.5 % of the samples."""
+    check_newest(run, engine, "3.14")
+
+
+@flavours("any")
+def test_python_3_15(run, engine):
+    """Debian sid's 3.15: the same."""
+    check_newest(run, engine, "3.15")
