@@ -33,14 +33,11 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/strbuf.h"
+#include "base/macros.h"
 #include "proc/mount_type.h"
 
-/* fs.mount-max is 100000; containers have tens. What lies beyond is refused, not scanned. */
-#define MOUNTINFO_MAX (4 << 20)
 /* A rename anywhere makes a cached walk give up; it is tried again this often. */
-#define CACHED_TRIES  4
+#define CACHED_TRIES 4
 
 static const char *const local_file_systems[] = {
 	"bcachefs",
@@ -182,59 +179,29 @@ int mapped_file_find_again(int process_dir, const struct map_entry *entry, bool 
 	return same ? steal_fd(&by_path) : -ESTALE;
 }
 
-static bool is_local(const char *type, size_t len)
+static int is_local(const char *type)
 {
-	for (size_t i = 0; i < sizeof(local_file_systems) / sizeof(local_file_systems[0]); i++)
-		if (strlen(local_file_systems[i]) == len &&
-			memcmp(local_file_systems[i], type, len) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < ARRAY_SIZE(local_file_systems); i++)
+		if (strcmp(local_file_systems[i], type) == 0)
+			return 0;
+	return -EXDEV;
 }
 
 /*
- * "36 35 98:0 /root /mount/point options [optional ...] - type source super-options", where blanks in names
- * are escaped. The file's own mount decides; where the process does not see it (it has entered another mount
- * namespace since it mapped the file), another mount of the same device, which is the same file system.
+ * The file's own mount decides; where the process does not see it (it has entered another mount namespace since it
+ * mapped the file), another mount of the same device. A process that has changed its root (chroot) may see no mount at
+ * all; process 1 sees those of the host.
  */
-static int mount_is_local_in(int process_dir, const char *mountinfo, const struct statx *st)
-{
-	struct strbuf text cleanup_strbuf = STRBUF_INIT;
-	int r = file_read_at(process_dir, mountinfo, MOUNTINFO_MAX, &text), result = -ENOENT;
-
-	if (r < 0)
-		return r;
-	for (char *line = text.buf, *next; *line; line = next) {
-		unsigned long long id;
-		unsigned major, minor;
-
-		next = strchrnul(line, '\n');
-		if (*next)
-			*next++ = '\0';
-		if (sscanf(line, "%llu %*u %u:%u ", &id, &major, &minor) != 3)
-			continue;
-		bool own = st->stx_mask & STATX_MNT_ID && id == st->stx_mnt_id;
-
-		if (!own && (major != st->stx_dev_major || minor != st->stx_dev_minor))
-			continue;
-		const char *type = strstr(line, " - ");
-
-		result = type && is_local(type + 3, strcspn(type + 3, " ")) ? 0 : -EXDEV;
-		if (own)
-			break;
-	}
-	return result;
-}
-
-/* A process that has changed its root (chroot) may see no mount at all; process 1 sees those of the host. */
 static int mount_is_local(int process_dir, int path_fd, const struct statx *st)
 {
 	char type[MOUNT_TYPE_MAX];
+	int r = mount_type(process_dir, path_fd, type);
 
-	if (mount_type(process_dir, path_fd, type) == 0)
-		return is_local(type, strlen(type)) ? 0 : -EXDEV;
-	int r = mount_is_local_in(process_dir, "mountinfo", st);
-
-	return r == -ENOENT ? mount_is_local_in(process_dir, "../1/mountinfo", st) : r;
+	if (r < 0)
+		r = mount_type_listed(process_dir, "mountinfo", st, type);
+	if (r == -ENOENT)
+		r = mount_type_listed(process_dir, "../1/mountinfo", st, type);
+	return r < 0 ? r : is_local(type);
 }
 
 /* Whether the file lies on the kernel's own tmpfs mount, as memfds and shared memory do. */
