@@ -179,6 +179,25 @@ static bool read_query(const struct web_request *r, struct strbuf *id, struct st
 	return from >= 0 && until >= 0 && (ret->id || ret->service);
 }
 
+static void answer_bad_query(struct web_exchange *x)
+{
+	face_error(x, 400, "bad_data", "id or service, and times as ms since 1970");
+}
+
+static void answer_too_large(struct web_exchange *x)
+{
+	face_error(x, 413, "too_large", "too many stacks at once: choose a shorter time");
+}
+
+/* Of what nothing is held of. */
+static struct pprof_options nothing(const struct face *f, const struct history_query *query)
+{
+	return (struct pprof_options){
+		.time_ns = query->from_ns,
+		.period_ns = NSEC_PER_SEC / f->view.config->ebpf.sample_rate,
+	};
+}
+
 /* An empty one where nothing is held. NULL: it was a mistake, which has been answered. */
 static struct pprof *asked_for(const struct face *f, struct web_exchange *x,
 	const struct web_request *r, char **ret_name)
@@ -187,34 +206,42 @@ static struct pprof *asked_for(const struct face *f, struct web_exchange *x,
 	struct history_query query;
 
 	if (!read_query(r, &id, &service, &query)) {
-		face_error(x, 400, "bad_data", "id or service, and times as ms since 1970");
+		answer_bad_query(x);
 		return NULL;
 	}
+	const struct pprof_options options = nothing(f, &query);
 	struct pprof *p = NULL;
 	int status = history_profile(f->history, &query, &p);
 
 	if (status == -EFBIG) {
-		face_error(x, 413, "too_large", "too many stacks at once: choose a shorter time");
+		answer_too_large(x);
 		return NULL;
 	}
 	*ret_name = xstrdup(service.len ? service.buf : id.buf);
-	return status == 0 ? p
-			   : pprof_new(&(struct pprof_options){
-				     .time_ns = query.from_ns,
-				     .period_ns = NSEC_PER_SEC / f->view.config->ebpf.sample_rate,
-			     });
+	return status == 0 ? p : pprof_new(&options);
 }
 
 void face_flamegraph(struct face *f, struct web_exchange *x, const struct web_request *r)
 {
+	struct strbuf id cleanup_strbuf = STRBUF_INIT, service cleanup_strbuf = STRBUF_INIT;
 	struct strbuf body = STRBUF_INIT;
-	char *name cleanup_free = NULL;
-	struct pprof *p = asked_for(f, x, r, &name);
+	struct history_query query;
+	struct flat_tree tree;
 
-	if (!p)
+	if (!read_query(r, &id, &service, &query)) {
+		answer_bad_query(x);
 		return;
-	report_tree(&body, p);
-	pprof_free(p);
+	}
+	int status = history_tree(f->history, &query, &tree);
+
+	if (status == -EFBIG) {
+		answer_too_large(x);
+		return;
+	}
+	if (status < 0)
+		tree = (struct flat_tree){.options = nothing(f, &query)};
+	report_flat_tree(&body, &tree);
+	flat_tree_release(&tree);
 	memory_trim(); /* of minutes with many stacks it had megabytes */
 	face_json(x, 200, &body);
 }

@@ -407,21 +407,25 @@ void history_visit(const struct history *h, const struct history_query *query,
 	}
 }
 
+static struct pprof_frame frame_of(const struct stack_store *store, uint32_t frame)
+{
+	const struct stack_frame *f = &store->frames[frame];
+
+	return (struct pprof_frame){
+		.name = string_table_get(&store->strings, f->name),
+		.module = string_table_get(&store->strings, f->module),
+		.kernel = f->kernel,
+	};
+}
+
 static void add_stack(struct pprof *p, const struct stack_store *store, const struct leaf *leaf)
 {
 	struct pprof_frame frames[PPROF_MAX_DEPTH + 2];
 	size_t count = 0;
 
 	for (uint32_t n = leaf->node; n != STACK_ROOT && count < ARRAY_SIZE(frames);
-		n = store->nodes[n].parent) {
-		const struct stack_frame *f = &store->frames[store->nodes[n].frame];
-
-		frames[count++] = (struct pprof_frame){
-			.name = string_table_get(&store->strings, f->name),
-			.module = string_table_get(&store->strings, f->module),
-			.kernel = f->kernel,
-		};
-	}
+		n = store->nodes[n].parent)
+		frames[count++] = frame_of(store, store->nodes[n].frame);
 	pprof_add_named(p, frames, count, leaf->ticks);
 }
 
@@ -476,5 +480,69 @@ int history_profile(const struct history *h, const struct history_query *query, 
 		if (ticks[i])
 			add_stack(p, &h->store, &(struct leaf){.node = i, .ticks = ticks[i]});
 	*ret = p;
+	return 0;
+}
+
+/* Numbers, from 1 on, of the nodes that have ticks or lead to such; 0: of the others. How many. */
+static size_t number_nodes(const struct stack_store *store, const uint64_t *ticks,
+	uint32_t *numbers)
+{
+	uint32_t count = 0;
+
+	for (size_t i = store->node_count; i-- > 1;) {
+		numbers[i] |= ticks[i] > 0;
+		numbers[store->nodes[i].parent] |= numbers[i];
+	}
+	numbers[STACK_ROOT] = 0;
+	for (size_t i = 1; i < store->node_count; i++)
+		if (numbers[i])
+			numbers[i] = ++count;
+	return count;
+}
+
+static void add_nodes(struct flat_tree *t, const struct stack_store *store, const uint64_t *ticks,
+	const uint32_t *numbers)
+{
+	uint32_t *frames cleanup_free = xcalloc(store->frame_count, sizeof(frames[0]));
+
+	for (size_t i = 1; i < store->node_count; i++) {
+		const struct stack_node *n = &store->nodes[i];
+
+		if (!numbers[i])
+			continue;
+		if (!frames[n->frame]) {
+			t->frames[t->frame_count++] = frame_of(store, n->frame);
+			frames[n->frame] = (uint32_t)t->frame_count;
+		}
+		t->nodes[t->node_count++] = (struct flat_node){
+			.parent = numbers[n->parent],
+			.frame = frames[n->frame] - 1,
+			.self = ticks[i],
+		};
+		t->ticks += ticks[i];
+	}
+}
+
+int history_tree(const struct history *h, const struct history_query *query, struct flat_tree *ret)
+{
+	const struct stack_store *store = &h->store;
+	uint64_t *ticks cleanup_free = xcalloc(store->node_count, sizeof(ticks[0]));
+	uint32_t *numbers cleanup_free = xcalloc(store->node_count, sizeof(numbers[0]));
+	struct pprof_options options = {0};
+
+	add_up(h, query, ticks, &options);
+	if (!options.time_ns)
+		return -ENOENT;
+	size_t count = number_nodes(store, ticks, numbers);
+
+	if (count > HISTORY_MAX_NODES)
+		return -EFBIG;
+	*ret = (struct flat_tree){
+		.options = options,
+		.ticks = ticks[STACK_ROOT],
+		.frames = xcalloc(MIN(count, store->frame_count), sizeof(struct pprof_frame)),
+		.nodes = xcalloc(count, sizeof(struct flat_node)),
+	};
+	add_nodes(ret, store, ticks, numbers);
 	return 0;
 }

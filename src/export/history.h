@@ -9,11 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "export/flat_tree.h"
 #include "export/pprof.h"
 
 /* What a profile of the past may hold: some 20 MB, and half a second of making it. Stacks share most of
  * what they are in the history, but stand alone in a profile. */
 #define HISTORY_MAX_FRAMES ((size_t)4 << 20)
+/* And a tree, in which they share it: some 20 MB as text. 8 MiB of history hold no more. */
+#define HISTORY_MAX_NODES  ((size_t)1 << 20)
 
 struct history;
 
@@ -49,6 +52,12 @@ void history_visit(const struct history *h, const struct history_query *query,
  */
 int history_profile(const struct history *h, const struct history_query *query,
 	struct pprof **ret) MUST_CHECK;
+/*
+ * The same as a tree, into *ret, which was released or is new. Its strings are valid as long as the history
+ * does not change. -EFBIG where it has more than HISTORY_MAX_NODES.
+ */
+int history_tree(const struct history *h, const struct history_query *query,
+	struct flat_tree *ret) MUST_CHECK;
 
 /* What it takes of memory now, at most max_bytes after each call. */
 size_t history_bytes(const struct history *h);

@@ -8,6 +8,7 @@
 
 #include "base/strbuf.h"
 #include "export/dedup.h"
+#include "export/flat_tree.h"
 #include "export/pprof.h"
 #include "target/labels.h"
 
@@ -57,6 +58,7 @@ void report_json(struct strbuf *out, const struct pprof *p, const struct labels 
  * before it, its frame, its own ticks. No "<" stands in it, so it may be put into a page.
  */
 void report_tree(struct strbuf *out, const struct pprof *p);
+void report_flat_tree(struct strbuf *out, const struct flat_tree *t);
 
 /* A flame graph as a picture, roots at the bottom; every frame tells its figures where it is pointed at. */
 void report_svg(struct strbuf *out, const struct pprof *p, const char *title);

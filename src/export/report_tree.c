@@ -14,46 +14,42 @@
 #include "export/dedup.h"
 #include "export/report.h"
 
-struct tree_node {
-	uint32_t parent, frame;
-	uint64_t self;
-};
-
 struct tree {
-	struct pprof_frame *frames;
-	struct tree_node *nodes; /* from number 1 on; 0 is the root */
-	size_t frame_count, frame_capacity, node_count, node_capacity;
+	struct flat_tree flat;
+	size_t frame_capacity, node_capacity;
 	struct dedup frame_dedup, node_dedup;
 };
 
 struct key {
 	const struct tree *tree;
 	const struct pprof_frame *frame;
-	struct tree_node node;
+	struct flat_node node;
 };
 
 static bool same_frame(const void *key, uint32_t i)
 {
 	const struct key *k = key;
-	const struct pprof_frame *f = &k->tree->frames[i];
+	const struct pprof_frame *f = &k->tree->flat.frames[i];
 
 	return f->name == k->frame->name && f->module == k->frame->module;
 }
 
 static uint32_t frame_number(struct tree *t, const struct pprof_frame *frame)
 {
+	struct flat_tree *flat = &t->flat;
 	struct key key = {.tree = t, .frame = frame};
 	uint64_t hash = hash_combine((uintptr_t)frame->name, (uintptr_t)frame->module);
 	uint32_t i = dedup_find(&t->frame_dedup, hash, same_frame, &key);
 
 	if (i != DEDUP_NONE)
 		return i;
-	if (t->frame_count == t->frame_capacity) {
-		t->frame_capacity = grow_capacity(t->frame_capacity, t->frame_count + 1);
-		t->frames = xreallocarray(t->frames, t->frame_capacity, sizeof(t->frames[0]));
+	if (flat->frame_count == t->frame_capacity) {
+		t->frame_capacity = grow_capacity(t->frame_capacity, flat->frame_count + 1);
+		flat->frames =
+			xreallocarray(flat->frames, t->frame_capacity, sizeof(flat->frames[0]));
 	}
-	i = (uint32_t)t->frame_count++;
-	t->frames[i] = *frame;
+	i = (uint32_t)flat->frame_count++;
+	flat->frames[i] = *frame;
 	dedup_add(&t->frame_dedup, hash, i);
 	return i;
 }
@@ -61,25 +57,26 @@ static uint32_t frame_number(struct tree *t, const struct pprof_frame *frame)
 static bool same_node(const void *key, uint32_t i)
 {
 	const struct key *k = key;
-	const struct tree_node *n = &k->tree->nodes[i];
+	const struct flat_node *n = &k->tree->flat.nodes[i];
 
 	return n->parent == k->node.parent && n->frame == k->node.frame;
 }
 
 static uint32_t child_of(struct tree *t, uint32_t parent, uint32_t frame)
 {
+	struct flat_tree *flat = &t->flat;
 	struct key key = {.tree = t, .node = {.parent = parent, .frame = frame}};
 	uint64_t hash = hash_combine(parent, frame);
 	uint32_t i = dedup_find(&t->node_dedup, hash, same_node, &key);
 
 	if (i != DEDUP_NONE)
 		return i;
-	if (t->node_count == t->node_capacity) {
-		t->node_capacity = grow_capacity(t->node_capacity, t->node_count + 1);
-		t->nodes = xreallocarray(t->nodes, t->node_capacity, sizeof(t->nodes[0]));
+	if (flat->node_count == t->node_capacity) {
+		t->node_capacity = grow_capacity(t->node_capacity, flat->node_count + 1);
+		flat->nodes = xreallocarray(flat->nodes, t->node_capacity, sizeof(flat->nodes[0]));
 	}
-	i = (uint32_t)t->node_count++;
-	t->nodes[i] = key.node;
+	i = (uint32_t)flat->node_count++;
+	flat->nodes[i] = key.node;
 	dedup_add(&t->node_dedup, hash, i);
 	return i;
 }
@@ -92,7 +89,7 @@ static void add_stack(void *ctx, const struct pprof_frame *frames, size_t count,
 	for (size_t i = count; i-- > 0;)
 		node = child_of(t, node, frame_number(t, &frames[i])) + 1;
 	if (node)
-		t->nodes[node - 1].self += ticks;
+		t->flat.nodes[node - 1].self += ticks;
 }
 
 static void add_text(struct strbuf *out, const char *s)
@@ -114,9 +111,14 @@ static void add_text(struct strbuf *out, const char *s)
 	text_add_json(out, s, len);
 }
 
-static void write_tree(struct strbuf *out, const struct tree *t)
+void report_flat_tree(struct strbuf *out, const struct flat_tree *t)
 {
-	strbuf_add_str(out, "\"frames\":[");
+	const struct pprof_options *o = &t->options;
+
+	strbuf_addf(out,
+		"{\"from\":%" PRId64 ",\"durationNanos\":%" PRId64 ",\"periodNanos\":%" PRId64
+		",\"ticks\":%" PRIu64 ",\"frames\":[",
+		o->time_ns / NSEC_PER_MSEC, o->duration_ns, o->period_ns, t->ticks);
 	for (size_t i = 0; i < t->frame_count; i++) {
 		strbuf_add_str(out, i ? ",[" : "[");
 		add_text(out, t->frames[i].name);
@@ -131,19 +133,20 @@ static void write_tree(struct strbuf *out, const struct tree *t)
 	strbuf_add_str(out, "]}");
 }
 
+void flat_tree_release(struct flat_tree *t)
+{
+	free(t->frames);
+	free(t->nodes);
+	*t = (struct flat_tree){0};
+}
+
 void report_tree(struct strbuf *out, const struct pprof *p)
 {
-	const struct pprof_options *o = pprof_get_options(p);
-	struct tree t = {0};
+	struct tree t = {.flat = {.options = *pprof_get_options(p), .ticks = pprof_total(p)}};
 
 	pprof_visit(p, add_stack, &t);
-	strbuf_addf(out,
-		"{\"from\":%" PRId64 ",\"durationNanos\":%" PRId64 ",\"periodNanos\":%" PRId64
-		",\"ticks\":%" PRIu64 ",",
-		o->time_ns / NSEC_PER_MSEC, o->duration_ns, o->period_ns, pprof_total(p));
-	write_tree(out, &t);
-	free(t.frames);
-	free(t.nodes);
+	report_flat_tree(out, &t.flat);
+	flat_tree_release(&t.flat);
 	dedup_release(&t.frame_dedup);
 	dedup_release(&t.node_dedup);
 }

@@ -29,6 +29,8 @@ static void on_request(void *ctx, struct web_exchange *x, const struct web_reque
 {
 	if (strcmp(r->path, "/containers") == 0)
 		face_containers(ctx, x, r);
+	else if (strcmp(r->path, "/flamegraph") == 0)
+		face_flamegraph(ctx, x, r);
 	else
 		face_download(ctx, x, r);
 }
@@ -147,6 +149,16 @@ START_TEST(more_stacks_than_a_profile_may_hold_are_refused)
 	}
 	ck_assert_ptr_nonnull(strstr(ask("/download?format=pprof&id=a"), "HTTP/1.1 413 "));
 	ck_assert_ptr_nonnull(strstr(answer.buf, "choose a shorter time"));
+
+	/* Drawn, they share their frames. */
+	ck_assert_ptr_nonnull(strstr(ask("/flamegraph?id=a"), "HTTP/1.1 200 OK"));
+	ck_assert_ptr_nonnull(
+		strstr(answer.buf, "\"ticks\":19500,\"frames\":[[\"f1\",\"\",0],[\"f2\","));
+	ck_assert_ptr_nonnull(strstr(answer.buf, "\"nodes\":[0,0,1,1,0,1,2,0,1,"));
+	ck_assert_ptr_nonnull(strstr(answer.buf, "498,0,1,499,0,1,0,1,1,501,1,1,"));
+	ck_assert_ptr_nonnull(
+		strstr(ask("/flamegraph?id=b"), "\"ticks\":0,\"frames\":[],\"nodes\":[]}"));
+	ck_assert_ptr_nonnull(strstr(ask("/flamegraph"), "HTTP/1.1 400 "));
 }
 END_TEST
 

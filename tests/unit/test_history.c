@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "export/history.h"
+#include "export/report.h"
 
 #define SECOND NSEC_PER_SEC
 
@@ -283,8 +284,61 @@ START_TEST(stacks_that_are_small_here_and_large_alone_are_refused)
 }
 END_TEST
 
+/* The tree of what the query selects, made of the history itself and of a profile of it. */
+static void assert_same_tree(struct history_query query)
+{
+	struct strbuf direct cleanup_strbuf = STRBUF_INIT, spelt cleanup_strbuf = STRBUF_INIT;
+	struct flat_tree tree;
+	struct pprof *p;
+
+	ck_assert_int_eq(history_tree(history, &query, &tree), 0);
+	ck_assert_uint_gt(tree.node_count, 2);
+	report_flat_tree(&direct, &tree);
+	flat_tree_release(&tree);
+	ck_assert_int_eq(history_profile(history, &query, &p), 0);
+	report_tree(&spelt, p);
+	pprof_free(p);
+	ck_assert_str_eq(direct.buf, spelt.buf);
+}
+
+START_TEST(a_tree_is_that_of_the_profile)
+{
+	struct flat_tree tree;
+
+	history = history_new(1 << 20);
+	add("a", "web", "serve", 100, 10);
+	add("b", "db", "query", 100, 4);
+	add("a", "web", "other", 115, 20);
+	assert_same_tree((struct history_query){.id = "a"});
+	assert_same_tree((struct history_query){.service = "db"});
+	assert_same_tree((struct history_query){.id = "a", .from_ns = 101 * SECOND});
+	assert_same_tree((struct history_query){0});
+	ck_assert_int_eq(history_tree(history, &(struct history_query){.id = "c"}, &tree), -ENOENT);
+}
+END_TEST
+
+START_TEST(a_tree_has_bounds)
+{
+	struct flat_tree tree;
+
+	history = history_new(128 << 20);
+	for (uint32_t i = 0; i < 4; i++)
+		add_bulky("bulky", i, 550, i + 1);
+	ck_assert_uint_eq(history_intervals(history), 4);
+	ck_assert_int_eq(history_tree(history, &(struct history_query){.id = "bulky"}, &tree),
+		-EFBIG);
+	ck_assert_int_eq(history_tree(history,
+				 &(struct history_query){.id = "bulky", .until_ns = 4 * SECOND},
+				 &tree),
+		0);
+	ck_assert_uint_gt(tree.node_count, 700000);
+	flat_tree_release(&tree);
+}
+END_TEST
+
 UNIT_MAIN_FIXTURE("history", NULL, teardown, what_a_target_did_is_found_again,
 	a_profile_made_of_the_past_spans_its_intervals, the_oldest_go_when_the_budget_is_used_up,
 	a_smaller_budget_counts_at_once, a_rate_that_changed_is_put_right,
 	one_that_would_need_half_of_the_budget_is_not_kept, the_newest_stays_however_large_they_are,
-	stacks_that_are_small_here_and_large_alone_are_refused)
+	stacks_that_are_small_here_and_large_alone_are_refused, a_tree_is_that_of_the_profile,
+	a_tree_has_bounds)
