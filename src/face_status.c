@@ -377,6 +377,7 @@ static void add_agent(struct json *j, const struct face *f, const struct pasts *
 	json_string(j, "kernel", host.release);
 	json_string(j, "host", host.nodename);
 	json_bool(j, "history", c->web.history_max_bytes > 0);
+	json_number(j, "intervalsTooLarge", (int64_t)history_too_large(f->history));
 	json_open(j, "spark", '{');
 	json_number(j, "begin", all->begin_ns / NSEC_PER_MSEC);
 	json_number(j, "bucket", all->bucket_ns / NSEC_PER_MSEC);

@@ -162,6 +162,17 @@ START_TEST(more_stacks_than_a_profile_may_hold_are_refused)
 }
 END_TEST
 
+START_TEST(intervals_that_could_not_be_kept_are_told)
+{
+	history_set_max_bytes(face.history, 64 << 10);
+	add("small", 10, 1, 1);
+	ck_assert_ptr_nonnull(strstr(ask("/containers"), "\"intervalsTooLarge\":0"));
+	history_set_max_bytes(face.history, 4 << 10);
+	add("large", 10, 500, 2);
+	ck_assert_ptr_nonnull(strstr(ask("/containers"), "\"intervalsTooLarge\":1"));
+}
+END_TEST
+
 START_TEST(the_newest_of_the_forgotten_are_shown)
 {
 	char word[32];
@@ -182,4 +193,5 @@ START_TEST(the_newest_of_the_forgotten_are_shown)
 END_TEST
 
 UNIT_MAIN_FIXTURE("face_past", setup, teardown, a_text_without_end_is_refused,
-	more_stacks_than_a_profile_may_hold_are_refused, the_newest_of_the_forgotten_are_shown)
+	more_stacks_than_a_profile_may_hold_are_refused, intervals_that_could_not_be_kept_are_told,
+	the_newest_of_the_forgotten_are_shown)

@@ -201,6 +201,11 @@ function emptyText() {
 		return current.problem.message;
 	if (current && current.profile && current.profile.total)
 		return 'The baseline has no samples in its time range.';
+	// Of some intervals nothing could be kept: whether this was such a one nobody knows any more.
+	if (agent.intervalsTooLarge && c.lastSample >= asAsked(rangeOf(state.range))[0])
+		return `Nothing of ${clip(titleOf(c), 60)} is held for this time range. An interval that needs more than half of web.history_max_bytes is not kept (${agent.intervalsTooLarge} so far).`;
+	if (c.state === 'exited')
+		return `Nothing of ${clip(titleOf(c), 60)} is held for this time range.`;
 	return c.samples ? `${titleOf(c)} used no CPU in this time range.` : `No samples: ${c.reason}`;
 }
 
@@ -302,8 +307,25 @@ function drawDownload(c) {
 	if (menu.hidden)
 		return;
 	const range = asAsked(rangeOf(state.range));
-	menu.querySelector('div').replaceChildren(...FORMATS.map(([format, name, about]) =>
+	menu.querySelector('nav').replaceChildren(...FORMATS.map(([format, name, about]) =>
 		el('a', {href: source.download(keyOf(c), ...range, format), download: true}, name, el('small', {}, about))));
+}
+
+// The links are addresses like any other; clicked at, they can say here why there is no such file.
+async function download(event) {
+	const link = event.target.closest('#download a');
+	if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)
+		return;
+	event.preventDefault();
+	const problem = $('download-problem');
+	problem.hidden = true;
+	try {
+		await source.save(link.href);
+		$('download').open = false;
+	} catch (error) {
+		problem.textContent = clip(`No file: ${error.message}`, 300);
+		problem.hidden = false;
+	}
 }
 
 function drawCompare() {
@@ -401,7 +423,7 @@ async function poll() {
 		const before = latest();
 		const first = !agent;
 		agent = await source.containers();
-		services.update(agent.containers);
+		services.update(agent.containers, agent.containersLeftOut);
 		drawMachine();
 		if (!services.current && agent.containers.length)
 			services.select((wishedOne() || services.shown[0] || agent.containers[0]).id, false);
@@ -607,9 +629,11 @@ function wire() {
 	});
 	$('help-open').addEventListener('click', () => $('help').showModal());
 	document.addEventListener('click', (event) => {
-		if (!event.target.closest('#download') || event.target.closest('#download a'))
+		if (!event.target.closest('#download'))
 			$('download').open = false;
 	});
+	$('download').addEventListener('click', download);
+	$('download').addEventListener('toggle', () => { $('download-problem').hidden = true; });
 	document.addEventListener('keydown', (event) => {
 		const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
 		if (event.ctrlKey || event.metaKey || event.altKey || $('help').open)

@@ -41,8 +41,15 @@ export class Services {
 		$('sort').addEventListener('change', () => this.draw());
 	}
 
-	update(containers) {
+	// leftOut: how many of those that are gone the agent does not list.
+	update(containers, leftOut) {
+		const kept = this.current;
 		this.all = containers;
+		// Who looks at one that is gone goes on looking at it, also where newer ones have taken its place in the list.
+		if (kept && kept.state === 'exited' && !containers.some((c) => c.id === kept.id))
+			this.all = [...containers, {...kept, reason: 'gone, and no longer listed', cores: 0, spark: []}];
+		$('left-out').hidden = !leftOut;
+		$('left-out').textContent = `${leftOut} more that are gone, longer ago, are not listed`;
 		this.draw();
 	}
 

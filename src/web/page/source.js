@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the page's data comes from: the agent, or (in a file of `dockprof record --format html`) the page.
+import {el} from './text.js';
 import {parse} from './tree.js';
 
+const ask = (address, wait) => fetch(address, {cache: 'no-store', signal: AbortSignal.timeout(wait)});
+
+const refusal = (response, body) =>
+	Object.assign(new Error(body.error || `HTTP ${response.status}`), {status: response.status});
+
 async function get(path, parameters) {
-	const query = new URLSearchParams(parameters);
-	const response = await fetch(`${path}?${query}`, {cache: 'no-store', signal: AbortSignal.timeout(15000)});
+	const response = await ask(`${path}?${new URLSearchParams(parameters)}`, 15000);
 	const body = await response.json();
 	if (!response.ok)
-		throw Object.assign(new Error(body.error || `HTTP ${response.status}`), {status: response.status});
+		throw refusal(response, body);
 	return body;
 }
 
@@ -25,6 +30,17 @@ class Agent {
 
 	download(key, from, until, format) {
 		return `api/v1/profile?${new URLSearchParams({...key, from: Math.round(from), until: Math.round(until), format})}`;
+	}
+
+	// What download() names, as a file of the browser's, under the name that the agent gives it.
+	async save(address) {
+		const response = await ask(address, 60000);
+		if (!response.ok)
+			throw refusal(response, await response.json());
+		const name = /filename="([^"]*)"/.exec(response.headers.get('content-disposition'));
+		const href = URL.createObjectURL(await response.blob());
+		el('a', {href, download: name ? name[1] : 'profile'}).click();
+		setTimeout(() => URL.revokeObjectURL(href), 60000);
 	}
 }
 
