@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps CPUs busy in Python, in C called by Python, in Python called by C, with and without the GIL."""
-import asyncio
 import ctypes
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -72,15 +70,15 @@ def in_child(end):
     sys.exit()
 
 
-def main(seconds):
+def main(seconds, loop):
     end = time.time() + seconds
     print("busy", flush=True)
     threading.Thread(target=without_gil, args=(end,), daemon=True).start()
-    loop = asyncio.new_event_loop()
     while time.time() < end:
         for i in range(4):
             recursion(20)
-            in_asyncio(loop)
+            if loop:
+                in_asyncio(loop)
         in_generator()
         in_c()
         called_by_c()
@@ -90,7 +88,12 @@ def main(seconds):
 if "child" in sys.argv:
     print("busy", flush=True)
     in_child(time.time() + float(sys.argv[1]))
+event_loop = None
 if "parent" in sys.argv:
+    # Not by all: what code is executed only once is gone before its names are read.
+    import asyncio
+    import subprocess
+    event_loop = asyncio.new_event_loop()
     child = subprocess.Popen([sys.executable, __file__, sys.argv[1], "child"], stdout=subprocess.PIPE)
     child.stdout.readline()
-main(float(sys.argv[1]))
+main(float(sys.argv[1]), event_loop)
