@@ -29,27 +29,47 @@ static const char *shown(struct interp *in)
 	return in->text.buf;
 }
 
-/* Reads the name now; NULL where there is no room for more, or too much has been read of the process in this round. */
-static struct named_code *read_name(struct interp *in, struct interp_process_entry *p,
-	const struct interp_frame *record, struct named_code *known)
+struct place {
+	struct named_code *code; /* NULL: not known */
+	bool has_line;
+	uint32_t line;
+};
+
+/* Reads the name now, unless there is no room for more, or too much has been read of the process in this round. */
+static void read_name(struct interp *in, struct interp_process_entry *p,
+	const struct interp_frame *record, struct place *place)
 {
+	struct named_code *known = place->code;
+
 	if (!known && in->names.bytes > 2 * in->names.max_bytes)
-		return NULL;
+		return;
 	p->memory.left = &p->names_left;
 	int r = p->runtime->name(p->attached, &p->memory.memory, record, &in->name);
 
 	p->memory.left = NULL;
 	if (r == -EAGAIN)
-		return known;
+		return;
 	if (!known) {
 		known = name_cache_add(&in->names, p->number, record, r == 0 ? shown(in) : NULL,
 			r == 0 ? &in->name : NULL);
 		known->hidden = r == -ENOENT;
 		in->stats.read++;
 	}
+	*place = (struct place){known, r == 0, r == 0 ? in->name.line : 0};
 	if (r == 0)
 		name_cache_add_line(&in->names, known, record->at, in->name.line);
-	return known;
+}
+
+static struct place place_of(struct interp *in, struct interp_process_entry *p,
+	const struct interp_frame *record)
+{
+	struct place place = {.code = name_cache_find(&in->names, p->number, record)};
+
+	if (place.code && place.code->function)
+		place.has_line = name_cache_line(place.code, record->at, &place.line);
+	if (!place.code || (place.code->function && !place.has_line))
+		read_name(in, p, record, &place);
+	return place;
 }
 
 static struct frame pseudo_frame(const struct interp *in, const char *name)
@@ -67,8 +87,7 @@ static bool name_frame(struct interp *in, const struct process_id *id,
 	const struct interp_frame *record, struct frame *ret, bool *ret_final)
 {
 	struct interp_process_entry *p = interp_find(in, id);
-	struct named_code *code = NULL;
-	uint32_t line = 0;
+	struct place place = {0};
 
 	*ret = pseudo_frame(in, UNNAMED);
 	*ret_final = false;
@@ -76,18 +95,18 @@ static bool name_frame(struct interp *in, const struct process_id *id,
 		p->used_round = in->round;
 		list_remove(&p->node);
 		list_append(&in->by_use, &p->node);
-		code = name_cache_find(&in->names, p->number, record);
-		if (!code || (code->function && !name_cache_line(code, record->at, &line)))
-			code = read_name(in, p, record, code);
+		place = place_of(in, p, record);
 	}
+	const struct named_code *code = place.code;
+
 	if (!code || !code->function) {
 		*ret_final = code && code->hidden;
 		return !*ret_final;
 	}
-	*ret_final = name_cache_line(code, record->at, &line);
+	*ret_final = place.has_line;
 	ret->function = code->function;
 	ret->file = code->file;
-	ret->line = *ret_final ? line : code->first_line; /* the process is gone by now */
+	ret->line = place.has_line ? place.line : code->first_line; /* the process is gone by now */
 	ret->first_line = code->first_line;
 	ret->address = record->code + record->at;
 	ret->origin = NAME_INTERPRETER;

@@ -324,19 +324,22 @@ static void read_lines(struct dso_files *files)
 	charge(files->budget, r == 0 ? LINE_WORK * line_table_bytes(files->lines) : 0);
 }
 
-static uint32_t get_line(void *owner, uint64_t address, struct strbuf *file)
+static int get_line(void *owner, uint64_t address, struct strbuf *file, uint32_t *ret)
 {
 	struct dso_files *files = owner;
 	struct source_line line = {0};
 
-	if (!files->budget->work_left || files->no_lines)
+	*ret = 0;
+	if (files->no_lines)
 		return 0;
+	if (!files->budget->work_left)
+		return -EAGAIN;
 	if (!files->lines)
 		read_lines(files);
-	bool found = files->lines && line_table_find(files->lines, address, file, &line);
-
+	if (files->lines && line_table_find(files->lines, address, file, &line))
+		*ret = line.line;
 	charge(files->budget, LINE_WORK * (uint64_t)line.work);
-	return found ? line.line : 0;
+	return 0;
 }
 
 struct name_files dso_files_names(struct dso_files *files)

@@ -320,9 +320,11 @@ static const struct resolved_name *line_of(struct name_store *store, struct name
 
 	if (e)
 		return container_of(e, struct resolved_name, entry);
-	if (!has_room(store, chain) || !files->unchanged(files->owner))
+	uint32_t line;
+
+	if (!has_room(store, chain) || !files->unchanged(files->owner) ||
+		files->line(files->owner, address, &file, &line) < 0)
 		return NULL;
-	uint32_t line = files->line(files->owner, address, &file);
 	struct resolved_name *r = remember(store, chain, key, NAME_NONE, &file);
 
 	r->line = line;

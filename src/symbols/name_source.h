@@ -33,10 +33,10 @@ struct name_files {
 	/* Its call frame information: where functions begin and end that have no names. NULL: none. */
 	struct eh_frame *(*eh_frame)(void *owner);
 	/*
-	 * The source of an address: its path is appended, its line returned; 0 where it is not known. NULL: nobody
-	 * wants to know.
+	 * The source of an address: its path is appended, *ret its line, 0 where it is not known. 0; -EAGAIN: not in this
+	 * round. NULL: nobody wants to know.
 	 */
-	uint32_t (*line)(void *owner, uint64_t address, struct strbuf *file);
+	int (*line)(void *owner, uint64_t address, struct strbuf *file, uint32_t *ret);
 	/* Whether the files still are what they were when the tables were made. */
 	bool (*unchanged)(void *owner);
 	void *owner;

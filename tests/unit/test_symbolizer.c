@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "symbols/dso.h"
 #include "symbols/symbolizer.h"
 #include "unit.h"
 
@@ -194,6 +195,11 @@ START_TEST(lines_are_there_if_asked_for)
 	ck_assert_ptr_null(frame.file);
 	ck_assert_uint_eq(frame.line, 0);
 	symbolizer_set_lines(s, true);
+	symbolizer_end_round(s);
+	/* Where the round's work is done, the next one knows. */
+	symbolizer_dsos(s)->files.work_left = 0;
+	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	ck_assert_uint_eq(frame.line, 0);
 	symbolizer_end_round(s);
 	symbolizer_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_ptr_nonnull(frame.file);
