@@ -10,9 +10,9 @@
  * its section, but no further than UNSIZED_REACH.
  *
  * .symtab first, the file's own or else that of its separate debug file. A linker puts each symbol of .dynsym
- * into .symtab too, so .dynsym only adds where .symtab starts nothing. Where both are stripped away, the
- * usual case in distributions, .gnu_debugdata has the functions that .dynsym does not: then all
- * count alike. A name is a table (2 bits) and an offset in its strings.
+ * into .symtab too, so .dynsym only adds where .symtab starts nothing, and is read no further than it takes to
+ * see that it adds nothing. Where both are stripped away, the usual case in distributions, .gnu_debugdata has the
+ * functions that .dynsym does not: then all count alike. A name is a table (2 bits) and an offset in its strings.
  *
  * Of several names for one function the one with the fewest leading underscores is shown, then the
  * shortest, then the first in byte order: "malloc" before "__libc_malloc".
@@ -31,6 +31,8 @@
 /* The largest hand-written routines (cryptography, memcpy families) have some KiB. */
 #define UNSIZED_REACH 16384
 #define CHUNK         1024 /* symbols read at once */
+/* So many of .dynsym that .symtab has all speak for the rest: they are in the order of a hash, not of their names. */
+#define KNOWN_ENOUGH  512
 
 enum symbol_tables { TABLE_SYMTAB, TABLE_DYNSYM, TABLE_DEBUG_FILE, TABLE_DEBUGDATA };
 
@@ -45,6 +47,7 @@ struct reader {
 	struct symbol_builder *builder;
 	enum symbol_tables table;
 	bool only_new; /* not where a symbol starts already */
+	size_t known; /* where one did */
 	bool mapping_symbols; /* local NOTYPE symbols are the assembler's */
 	uint64_t digest;
 };
@@ -101,6 +104,10 @@ static void take_symbol(struct reader *r, const Elf64_Sym *sym)
 		return;
 	if (!sym->st_name)
 		return;
+	if (r->only_new && symbol_builder_has(r->builder, sym->st_value)) {
+		r->known++;
+		return;
+	}
 	struct symbol symbol = {
 		.start = sym->st_value,
 		.limit = limit_of(r, sym, class),
@@ -128,9 +135,14 @@ static void take_chunk(struct reader *r, const void *chunk, size_t count)
 				.st_value = s->st_value,
 				.st_size = s->st_size};
 		}
-		if (!r->only_new || !symbol_builder_has(r->builder, sym.st_value))
-			take_symbol(r, &sym);
+		take_symbol(r, &sym);
 	}
+}
+
+/* Nothing was stripped of .symtab but what .dynsym has; in a browser that is a third of all there is to read. */
+static bool nothing_is_new(const struct reader *r)
+{
+	return r->only_new && r->known >= KNOWN_ENOUGH && r->builder->count == r->builder->sorted;
 }
 
 static int read_section(struct reader *r, const struct byte_source *source,
@@ -142,7 +154,7 @@ static int read_section(struct reader *r, const struct byte_source *source,
 
 	scratch_grow(&chunk, CHUNK * size);
 	add_to_digest(r, section, sizeof(*section));
-	for (uint64_t at = section->offset; left;) {
+	for (uint64_t at = section->offset; left && !nothing_is_new(r);) {
 		size_t n = (size_t)MIN(left, (uint64_t)CHUNK);
 		int err = byte_source_read(source, at, chunk.data, n * size);
 

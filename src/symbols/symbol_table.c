@@ -29,12 +29,18 @@
 #define MAX_VARINT  10
 #define MAX_ENTRY   ((2 + SYMBOL_MAX_NAMES) * MAX_VARINT)
 
+#define RAW_SIZE_MAX                                                                               \
+	((1u << 29) - 1) /* no function has 512 MiB; what is said to be larger ends there */
+
 struct raw_symbol {
-	uint64_t start, limit;
+	uint64_t start;
 	uint32_t name;
-	uint8_t class;
-	uint8_t exported;
+	uint32_t size : 29;
+	uint32_t class : 2;
+	uint32_t exported : 1;
 };
+
+_Static_assert(sizeof(struct raw_symbol) == 16, "of hundreds of thousands each byte costs");
 
 struct symbol_table {
 	size_t count;
@@ -53,9 +59,9 @@ void symbol_builder_add(struct symbol_builder *b, const struct symbol *symbol)
 	scratch_grow(&b->symbols, (b->count + 1) * sizeof(struct raw_symbol));
 	((struct raw_symbol *)b->symbols.data)[b->count++] = (struct raw_symbol){
 		.start = symbol->start,
-		.limit = symbol->limit,
 		.name = symbol->name,
-		.class = (uint8_t)symbol->class,
+		.size = (uint32_t)MIN(symbol->limit - symbol->start, RAW_SIZE_MAX) & RAW_SIZE_MAX,
+		.class = symbol->class & 3u,
 		.exported = symbol->exported,
 	};
 }
@@ -66,41 +72,60 @@ void symbol_builder_release(struct symbol_builder *b)
 	*b = (struct symbol_builder){0};
 }
 
-/* One stable pass over 8 bits of the start; false where they are the same in all. */
-static bool radix_pass(const struct raw_symbol *from, struct raw_symbol *to, size_t count,
-	int shift)
-{
-	size_t counts[256] = {0}, at = 0;
+#define DIGITS (1u << 8)
 
-	for (size_t i = 0; i < count; i++)
-		counts[from[i].start >> shift & 0xff]++;
-	if (counts[from[0].start >> shift & 0xff] == count)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-		size_t n = counts[i];
+static unsigned digit_of(const struct raw_symbol *s, unsigned place)
+{
+	return (unsigned)(s->start >> 8 * place) & (DIGITS - 1);
+}
+
+/* How many have which digit at each place. True where they are in order already. */
+static bool count_digits(const struct raw_symbol *symbols, size_t count, uint32_t counts[8][DIGITS])
+{
+	bool in_order = true;
+
+	for (size_t i = 0; i < count; i++) {
+		in_order &= !i || symbols[i - 1].start <= symbols[i].start;
+		for (unsigned place = 0; place < 8; place++)
+			counts[place][digit_of(&symbols[i], place)]++;
+	}
+	return in_order;
+}
+
+/* One stable pass over one digit. */
+static void radix_pass(const struct raw_symbol *from, struct raw_symbol *to, size_t count,
+	unsigned place, uint32_t counts[DIGITS])
+{
+	uint32_t at = 0;
+
+	for (size_t i = 0; i < DIGITS; i++) {
+		uint32_t n = counts[i];
 
 		counts[i] = at;
 		at += n;
 	}
 	for (size_t i = 0; i < count; i++)
-		to[counts[from[i].start >> shift & 0xff]++] = from[i];
-	return true;
+		to[counts[digit_of(&from[i], place)]++] = from[i];
 }
 
 void symbol_builder_sort(struct symbol_builder *b)
 {
 	struct scratch other cleanup_scratch = {0};
+	uint32_t counts[8][DIGITS] = {0};
 
 	if (b->sorted == b->count)
 		return;
-	scratch_grow(&other, b->count * sizeof(struct raw_symbol));
-	for (int shift = 0; shift < 64; shift += 8) {
-		if (!radix_pass(b->symbols.data, other.data, b->count, shift))
-			continue;
-		struct scratch swap = b->symbols;
+	bool in_order = count_digits(b->symbols.data, b->count, counts);
 
+	for (unsigned place = 0; place < 8 && !in_order; place++) {
+		struct scratch from = b->symbols;
+
+		if (counts[place][digit_of(from.data, place)] == b->count)
+			continue; /* all have the same */
+		scratch_grow(&other, b->count * sizeof(struct raw_symbol));
+		radix_pass(from.data, other.data, b->count, place, counts[place]);
 		b->symbols = other;
-		other = swap;
+		other = from;
 	}
 	b->sorted = b->count;
 }
@@ -210,9 +235,9 @@ static int better(const struct raw_symbol *a, const struct raw_symbol *b)
 {
 	if (a->class != b->class)
 		return a->class > b->class ? 1 : -1;
-	if (a->limit != b->limit)
-		return a->limit > b->limit ? 1 : -1;
-	return a->exported - b->exported;
+	if (a->size != b->size)
+		return a->size > b->size ? 1 : -1;
+	return (int)a->exported - (int)b->exported;
 }
 
 /* The best of `count` symbols with the same start. */
@@ -224,7 +249,8 @@ static const struct raw_symbol *choose(const struct raw_symbol *symbols, size_t 
 	for (size_t i = 1; i < count; i++)
 		if (better(&symbols[i], best) > 0)
 			best = &symbols[i];
-	*ret = (struct winner){.end = best->limit, .sized = best->class >= SYMBOL_LABEL};
+	*ret = (struct winner){.end = best->start + best->size,
+		.sized = best->class >= SYMBOL_LABEL};
 	for (size_t i = 0; i < count && ret->name_count < SYMBOL_MAX_NAMES; i++) {
 		if (better(&symbols[i], best) != 0)
 			continue;

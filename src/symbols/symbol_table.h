@@ -15,7 +15,7 @@
 /* Aliases of one address beyond this many are forgotten. */
 #define SYMBOL_MAX_NAMES 8
 
-/* Symbols of one table, 48 bytes each while they are sorted. Chrome with all its symbols has 1.5 million. */
+/* Symbols of one table, 32 bytes each while they are sorted. Chrome with all its symbols has 1.5 million. */
 #define SYMBOLS_MAX (2u << 20)
 
 /* How much a symbol is to be trusted: where two claim an address, the greater wins. */
