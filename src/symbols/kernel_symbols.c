@@ -176,9 +176,10 @@ static void take_entry(void *ctx, const struct kallsyms_entry *e)
 		return;
 	if (end)
 		l->etext = e->address;
-	snprintf(text, sizeof(text), *e->module ? "%s\t%s" : "%s", e->name, e->module);
+	if (*e->module)
+		snprintf(text, sizeof(text), "%s\t%s", e->name, e->module);
 	/* An empty name owns what lies between the kernel's text and whatever is next. */
-	uint32_t ref = packed_names_add(l->names, end ? "" : text);
+	uint32_t ref = packed_names_add(l->names, end ? "" : *e->module ? text : e->name);
 
 	if (ref == UINT32_MAX)
 		return;
