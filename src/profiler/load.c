@@ -26,6 +26,7 @@
 #include "proc/cpus.h"
 #include "profile.skel.h"
 #include "profiler/environment.h"
+#include "profiler/kernel_types.h"
 
 #define SECONDS_COVERED   16 /* of distinct stacks, in the count map */
 #define COUNTS_MIN        4096
@@ -195,11 +196,21 @@ static int load(struct profile_bpf *skel, const struct profiler_options *options
 		last_words(log));
 }
 
-int load_program(const struct profiler_options *options, struct profile_bpf **ret,
+/* With the kernel's types from that file, or all of them where it is -1. */
+static struct profile_bpf *open_object(int types)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", types);
+	opts.btf_custom_path = types >= 0 ? path : NULL;
+	return profile_bpf__open_opts(&opts);
+}
+
+static int load_with(const struct profiler_options *options, int types, struct profile_bpf **ret,
 	struct error *err)
 {
-	libbpf_set_print(print_to_log);
-	struct profile_bpf *skel = profile_bpf__open();
+	struct profile_bpf *skel = open_object(types);
 
 	if (!skel)
 		return error_set_errno(err, -errno, "cannot open the BPF object");
@@ -213,8 +224,25 @@ int load_program(const struct profiler_options *options, struct profile_bpf **re
 		profile_bpf__destroy(skel);
 		return r;
 	}
-	/* Parsing the kernel's type information took some 10 MB. */
-	malloc_trim(0);
 	*ret = skel;
 	return 0;
+}
+
+int load_program(const struct profiler_options *options, struct profile_bpf **ret,
+	struct error *err)
+{
+	int types cleanup_close = kernel_types_open(options->sys);
+	struct error first = {0};
+
+	libbpf_set_print(print_to_log);
+	int r = types < 0 ? types : load_with(options, types, ret, &first);
+
+	if (r < 0) {
+		log_debug("profiler", "the kernel's types are read whole",
+			LOG_STR("error", types < 0 ? strerror(-types) : first.message));
+		r = load_with(options, -1, ret, err);
+	}
+	/* Reading all of the types takes some 10 MB. */
+	malloc_trim(0);
+	return r;
 }
