@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # CPythons that the machine has no package of: with musl, without the GIL, and in one file that PyInstaller made; those of
-# Debian sid. Minutes to build, so no part of `make check`, except for the last: the end-to-end tests fetch them as well.
+# Debian sid. Minutes to build, so no part of `make check`, except for the latter two: the end-to-end tests make them as well.
 
 PYTHON_KINDS ?= musl free-threaded pyinstaller 3.14 3.15
 PYTHON_TESTS := $(BUILD)/tests/test_python

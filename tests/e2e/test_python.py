@@ -127,8 +127,8 @@ def stands_at_its_calls(frames):
                for frame, next_one in zip(own, own[1:]))
 
 
-def check_version(run, engine, received, name, interpreter, **options):
-    container = run_python(run, engine, [interpreter, f"{PROGRAMS}/busy.py", "1000", "parent"], name, **options)
+def check_version(run, engine, received, name, interpreter, program=f"{PROGRAMS}/busy.py", **options):
+    container = run_python(run, engine, [interpreter, program, "1000", "parent"], name, **options)
     stacks = steady(received, name)
     engine.api.remove(container)
     try:
