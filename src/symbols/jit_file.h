@@ -21,14 +21,21 @@
 struct jit_reading {
 	uint64_t offset; /* of what was not read yet */
 	struct jit_map map; /* its names are offsets */
+	/*
+	 * What all reading took so far: ranges that were copied, or what takes as long, some 16 ns. Where there are a
+	 * million ranges already, to put a few more among them takes as much again.
+	 */
+	uint64_t work;
 };
+
+#define JIT_READ_WORK (3u << 20) /* and not much more at once: some 50 ms */
 
 struct jit_format {
 	enum name_origin origin;
 	uint64_t max_bytes; /* beyond which the file is not read */
 	/*
-	 * Reads what was written since, up to the last complete line or record, but not much more than 8 MB at
-	 * once: -EAGAIN where there is more. 0; -ENOEXEC where it is not such a file, -E2BIG where it has
+	 * Reads what was written since, up to the last complete line or record, but not much more than 8 MB or
+	 * JIT_READ_WORK at once: -EAGAIN where there is more. 0; -ENOEXEC where it is not such a file, -E2BIG where it has
 	 * too many ranges: no more is to be read then; -errno.
 	 */
 	int (*read)(const struct byte_source *source, struct jit_reading *r);

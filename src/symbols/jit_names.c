@@ -11,7 +11,8 @@
  * file said before is forgotten then: the code is most likely gone, too.
  *
  * Bounds: a file's size and ranges (jit_file.h), the ranges and names of all processes together, MAX_PROCESSES that
- * hold files. Those that were not asked for longest lose theirs; if they live they find them again.
+ * hold files. Those that were not asked for longest lose theirs; if they live they find them again. Reading has so much
+ * work in a round, and the processes of one root a part of it; what is left is read in the next round.
  */
 #include "symbols/jit_names.h"
 
@@ -25,6 +26,7 @@
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "base/hashmap.h"
+#include "proc/file_root.h"
 #include "proc/mapped_file.h"
 #include "proc/perf_map_file.h"
 #include "symbols/jit_file.h"
@@ -34,6 +36,8 @@
 #define HEAD_MAX      64
 /* Reading goes on as long as there is more, up to here; the rest comes in the next round. */
 #define READS_MAX     4
+#define ROUND_WORK    (20 * (uint64_t)JIT_READ_WORK) /* some 1 s */
+#define ROOT_WORK     (ROUND_WORK / 5)
 
 enum { JITDUMP, PERF_MAP, FILES };
 
@@ -58,6 +62,7 @@ struct jit_name {
 struct jit_names {
 	struct list_node node; /* of the store's by_use, or alone */
 	struct jit_store *store;
+	struct root_id root;
 	uint64_t round;
 	struct jit_source sources[FILES];
 	struct hashmap names;
@@ -69,10 +74,52 @@ static bool name_is(const struct hashmap_entry *e, const void *key)
 	return container_of(e, struct jit_name, entry)->key == *(const uint64_t *)key;
 }
 
+/* What reading took for the processes of a root in this round. */
+struct root_work {
+	struct hashmap_entry entry;
+	struct root_id root;
+	uint64_t work;
+};
+
+static bool root_is(const struct hashmap_entry *e, const void *key)
+{
+	return root_id_equal(&container_of(e, struct root_work, entry)->root, key);
+}
+
 void jit_store_init(struct jit_store *store, size_t max_bytes)
 {
 	*store = (struct jit_store){.max_bytes = max_bytes};
 	list_init(&store->by_use);
+	hashmap_init(&store->roots, root_is);
+}
+
+void jit_store_end_round(struct jit_store *store)
+{
+	store->work = 0;
+	hashmap_for_each(e, &store->roots) {
+		hashmap_remove(&store->roots, e);
+		free(container_of(e, struct root_work, entry));
+	}
+}
+
+void jit_store_release(struct jit_store *store)
+{
+	jit_store_end_round(store);
+	hashmap_release(&store->roots);
+}
+
+static struct root_work *work_of(struct jit_store *store, const struct root_id *root)
+{
+	uint64_t hash = hash_combine(root->dev, root->inode);
+	struct hashmap_entry *e = hashmap_get(&store->roots, hash, root);
+
+	if (e)
+		return container_of(e, struct root_work, entry);
+	struct root_work *w = xcalloc(1, sizeof(*w));
+
+	w->root = *root;
+	hashmap_add(&store->roots, &w->entry, hash);
+	return w;
 }
 
 struct jit_names *jit_names_new(struct jit_store *store)
@@ -194,6 +241,7 @@ void jit_names_find_files(struct jit_names *j, int process_dir, const struct pro
 	struct file_identity found;
 
 	touch(j);
+	root_id_of_process(process_dir, &j->root);
 	for (size_t i = 0; i < maps->count; i++) {
 		const struct mapping *m = &maps->list[i];
 
@@ -245,10 +293,12 @@ static void read_head(struct jit_source *s)
 static void read_on(struct jit_names *j, struct jit_source *s, const struct jit_format *format)
 {
 	struct jit_store *store = j->store;
+	struct root_work *root = work_of(store, &j->root);
 	struct file_identity now;
 	int r = -EAGAIN;
 
-	if (s->fd < 0 || file_identity_of(s->fd, &now) < 0)
+	if (s->fd < 0 || store->work >= ROUND_WORK || root->work >= ROOT_WORK ||
+		file_identity_of(s->fd, &now) < 0)
 		return;
 	if (!continues(s, &now))
 		drop_ranges(j, s);
@@ -260,8 +310,12 @@ static void read_on(struct jit_names *j, struct jit_source *s, const struct jit_
 	struct byte_source source = bytes_of(s);
 
 	for (int i = 0; i < READS_MAX && r == -EAGAIN && !s->finished; i++) {
+		uint64_t before = s->reading.work;
+
 		store->bytes -= jit_map_bytes(&s->reading.map);
 		r = format->read(&source, &s->reading);
+		store->work += s->reading.work - before;
+		root->work += s->reading.work - before;
 		store->bytes += jit_map_bytes(&s->reading.map);
 		touch(j);
 		if (store->bytes > store->max_bytes && r >= 0)

@@ -20,13 +20,9 @@
 #define VERSION     1
 #define HEADER_MIN  40
 #define HEADER_MAX  4096
-#define RECORDS_MAX 50000 /* at once: some 50 ms */
+#define RECORD_WORK 64 /* of a record, which is read by system calls */
+#define FIND_WORK   8 /* as many are looked at as one is copied */
 #define BATCH       1024
-/*
- * Ranges looked at or moved at once, to put a batch among the others and to find what was moved: some 50 ms as
- * well. Where there are a million already, a batch more takes an eighth of it.
- */
-#define WORK_MAX    (8u << 20)
 /* The file holds all code, too; offsets of names have 32 bits. */
 #define FILE_MAX    (UINT64_C(1) << 30)
 
@@ -58,12 +54,12 @@ struct reader {
 	struct jit_reading *r;
 	struct jit_range batch[BATCH];
 	size_t count;
-	uint64_t work;
 };
 
 static int flush(struct reader *reader)
 {
-	reader->work += reader->r->map.count + reader->count;
+	if (reader->count)
+		reader->r->work += reader->r->map.count + reader->count;
 	if (reader->r->map.count + reader->count > JIT_RANGES_MAX)
 		return -E2BIG;
 	jit_map_add(&reader->r->map, reader->batch, reader->count);
@@ -100,7 +96,7 @@ static int read_header(const struct byte_source *source, struct jit_reading *r)
 /* What was told last of the address, be it among the others yet or not. */
 static const struct jit_range *find(struct reader *reader, uint64_t address)
 {
-	reader->work += reader->count;
+	reader->r->work += reader->count / FIND_WORK;
 	for (size_t i = reader->count; i-- > 0;)
 		if (address - reader->batch[i].start < reader->batch[i].size)
 			return &reader->batch[i];
@@ -154,15 +150,15 @@ static int take_record(struct reader *reader)
 static int jitdump_read(const struct byte_source *source, struct jit_reading *r)
 {
 	struct reader reader = {.source = source, .r = r};
+	uint64_t work_stop = r->work + JIT_READ_WORK;
 	int err = r->offset ? 0 : read_header(source, r), more = 1;
 
 	if (err == -EBUSY || err == -ENODATA)
 		return 0;
 	if (err < 0)
 		return err;
-	for (size_t i = 0; more > 0 && r->offset < source->size; i++) {
-		if (i == RECORDS_MAX || reader.work >= WORK_MAX)
-			break;
+	while (more > 0 && r->offset < source->size && r->work < work_stop) {
+		r->work += RECORD_WORK;
 		more = take_record(&reader);
 	}
 	err = flush(&reader);

@@ -20,6 +20,9 @@
 #define BATCH       65536
 /* node --perf-basic-prof writes some 5 MB in a day. */
 #define FILE_MAX    (64 << 20)
+/* Of a line, to be read and to be put in order. */
+#define LINE_WORK   12
+#define BYTES_WORK  64 /* as many as one */
 #define NUMBERS_MAX 40 /* "0x" and 16 digits, twice, and blanks */
 
 static int digit_of(char c)
@@ -70,6 +73,8 @@ static int flush(struct jit_reading *r, struct batch *batch)
 {
 	if (r->map.count + batch->count > JIT_RANGES_MAX)
 		return -E2BIG;
+	if (batch->count)
+		r->work += r->map.count + LINE_WORK * batch->count;
 	jit_map_add(&r->map, batch->list, batch->count);
 	batch->count = 0;
 	return 0;
@@ -100,19 +105,21 @@ static ssize_t take_lines(struct jit_reading *r, struct batch *batch, const char
 
 static int read_lines(const struct byte_source *source, struct jit_reading *r, struct batch *batch)
 {
-	uint64_t stop = r->offset + READ_MAX;
+	uint64_t stop = r->offset + READ_MAX, work_stop = r->work + JIT_READ_WORK;
 	struct scratch chunk cleanup_scratch = {0};
 	ssize_t taken = 1;
 
 	scratch_grow(&chunk, CHUNK);
 	while (r->offset < source->size && taken > 0) {
 		size_t len = (size_t)MIN(source->size - r->offset, (uint64_t)CHUNK);
+
+		if (r->offset >= stop || r->work >= work_stop)
+			return -EAGAIN;
 		int err = byte_source_read(source, r->offset, chunk.data, len);
 
 		if (err < 0)
 			return err;
-		if (r->offset >= stop)
-			return -EAGAIN;
+		r->work += len / BYTES_WORK;
 		taken = take_lines(r, batch, chunk.data, len);
 		if (taken < 0)
 			return (int)taken;

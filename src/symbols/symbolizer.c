@@ -209,6 +209,7 @@ void symbolizer_free(struct symbolizer *s)
 	hashmap_for_each(e, &s->processes)
 		forget(s, container_of(e, struct process, entry));
 	hashmap_release(&s->processes);
+	jit_store_release(&s->jit);
 	process_history_free(s->history);
 	dso_cache_release(&s->dsos);
 	kernel_symbols_free(s->kernel);
@@ -508,6 +509,7 @@ void symbolizer_end_round(struct symbolizer *s)
 		if (p->jit)
 			jit_names_end_round(p->jit);
 	}
+	jit_store_end_round(&s->jit);
 	process_history_end_round(s->history);
 	dso_cache_end_round(&s->dsos);
 	kernel_symbols_end_round(s->kernel);

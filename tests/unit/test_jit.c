@@ -279,8 +279,34 @@ START_TEST(a_large_jitdump_is_read_bit_by_bit)
 	} while (err == -EAGAIN);
 	ck_assert_int_eq(err, 0);
 	ck_assert_int_ge(reads, 2);
-	ck_assert_int_le(reads, 4);
+	ck_assert_int_le(reads, 6);
 	ck_assert_uint_eq(r.map.count, 820000);
+	jit_map_release(&r.map);
+}
+END_TEST
+
+START_TEST(a_large_perf_map_is_read_bit_by_bit)
+{
+	struct strbuf text cleanup_strbuf = STRBUF_INIT;
+	struct jit_reading r = {0};
+	int err, reads = 0;
+
+	for (unsigned i = 0; i < 400000; i++)
+		strbuf_addf(&text, "%x 1 f\n", 0x1000 + i % 100 * 16);
+	struct byte_source source = byte_source_memory(text.buf, text.len);
+
+	fill(&r.map, 800000);
+	do {
+		uint64_t before = r.work;
+
+		err = perf_map_format.read(&source, &r);
+		ck_assert_uint_le(r.work - before, 2 * JIT_READ_WORK);
+		reads++;
+	} while (err == -EAGAIN);
+	ck_assert_int_eq(err, 0);
+	ck_assert_int_ge(reads, 3);
+	ck_assert_uint_eq(r.offset, text.len);
+	ck_assert_uint_eq(r.map.count, 800100);
 	jit_map_release(&r.map);
 }
 END_TEST
@@ -712,9 +738,9 @@ END_TEST
 UNIT_MAIN("jit", the_latest_range_owns_its_addresses, ranges_in_any_order_are_as_if_painted,
 	a_perf_map_is_read_as_it_grows, a_name_is_believed_while_the_line_covers_the_address,
 	a_perf_map_cannot_take_all_memory, a_jitdump_is_read_as_it_grows,
-	a_large_jitdump_is_read_bit_by_bit, what_was_moved_is_found_without_rebuilding_the_map,
-	a_jitdump_that_is_none_is_refused, the_status_of_a_process,
-	generated_code_is_named_as_its_map_says,
+	a_large_jitdump_is_read_bit_by_bit, a_large_perf_map_is_read_bit_by_bit,
+	what_was_moved_is_found_without_rebuilding_the_map, a_jitdump_that_is_none_is_refused,
+	the_status_of_a_process, generated_code_is_named_as_its_map_says,
 	generated_code_is_named_after_its_process_has_ended,
 	a_map_that_is_not_the_processs_own_is_not_read,
 	a_map_is_looked_for_where_the_process_sees_it, generated_code_is_named_as_its_dump_says,
