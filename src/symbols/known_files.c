@@ -5,6 +5,8 @@
  *
  * Opening a file costs some 30 us, so on a host that runs ever new programs the number of openings is limited
  * as a bucket leaks: BURST at once, then one per OPENING_NS.
+ *
+ * A root, which is a container, has a quarter of the room at most: its new files take that of its own unused ones.
  */
 #include "symbols/known_files.h"
 
@@ -22,6 +24,7 @@
 #define MAX_FILES   8192
 /* Their paths are a hundred bytes long, unless someone wants to fill our memory. */
 #define MAX_BYTES   (2 << 20)
+#define ROOT_SHARE  4
 #define OPENING_NS  (NSEC_PER_SEC / 500)
 #define BURST       256
 #define RETRY_NS    (20 * NSEC_PER_MSEC)
@@ -31,6 +34,18 @@ struct file_key {
 	uint64_t generation;
 	const struct root_id *root;
 };
+
+struct known_root {
+	struct hashmap_entry entry;
+	struct root_id root;
+	size_t files, bytes;
+	struct list_node unused; /* of its files */
+};
+
+static bool root_is(const struct hashmap_entry *e, const void *key)
+{
+	return root_id_equal(&container_of(e, struct known_root, entry)->root, key);
+}
 
 static bool file_is(const struct hashmap_entry *e, const void *key)
 {
@@ -48,12 +63,40 @@ void known_files_init(struct known_files *files, struct dso_cache *dsos)
 {
 	*files = (struct known_files){.dsos = dsos};
 	hashmap_init(&files->files, file_is);
+	hashmap_init(&files->roots, root_is);
 	list_init(&files->unused);
 }
 
 static size_t bytes_of(const struct known_file *file)
 {
 	return sizeof(*file) + strlen(file->path) + 1;
+}
+
+static struct known_root *root_take(struct known_files *files, const struct root_id *root,
+	size_t bytes)
+{
+	uint64_t hash = hash_combine(root->dev, root->inode);
+	struct hashmap_entry *e = hashmap_get(&files->roots, hash, root);
+	struct known_root *r = e ? container_of(e, struct known_root, entry) : NULL;
+
+	if (!r) {
+		r = xcalloc(1, sizeof(*r));
+		r->root = *root;
+		list_init(&r->unused);
+		hashmap_add(&files->roots, &r->entry, hash);
+	}
+	r->files++;
+	r->bytes += bytes;
+	return r;
+}
+
+static void root_give_back(struct known_files *files, struct known_root *r, size_t bytes)
+{
+	r->bytes -= bytes;
+	if (--r->files)
+		return;
+	hashmap_remove(&files->roots, &r->entry);
+	free(r);
 }
 
 static void forget(struct known_files *files, struct known_file *file)
@@ -63,6 +106,8 @@ static void forget(struct known_files *files, struct known_file *file)
 	files->bytes -= bytes_of(file);
 	hashmap_remove(&files->files, &file->entry);
 	list_remove(&file->node);
+	list_remove(&file->node_of_root);
+	root_give_back(files, file->of, bytes_of(file));
 	free(file);
 }
 
@@ -71,30 +116,52 @@ void known_files_release(struct known_files *files)
 	hashmap_for_each(e, &files->files)
 		forget(files, container_of(e, struct known_file, entry));
 	hashmap_release(&files->files);
+	hashmap_release(&files->roots);
+}
+
+static bool is_over(const struct known_files *files, size_t bytes)
+{
+	return files->files.count >= MAX_FILES || files->bytes + bytes > MAX_BYTES;
+}
+
+static bool root_is_over(const struct known_root *r)
+{
+	return r->files > MAX_FILES / ROOT_SHARE || r->bytes > MAX_BYTES / ROOT_SHARE;
+}
+
+/* What is unused goes, of the root's own files first. */
+static bool make_room(struct known_files *files, struct known_root *r, size_t bytes)
+{
+	while (root_is_over(r) && !list_empty(&r->unused))
+		forget(files, list_entry(r->unused.next, struct known_file, node_of_root));
+	while (is_over(files, bytes) && !list_empty(&files->unused))
+		forget(files, list_entry(files->unused.next, struct known_file, node));
+	return !root_is_over(r) && !is_over(files, bytes);
 }
 
 static struct known_file *file_new(struct known_files *files, const struct file_key *key,
 	uint64_t hash)
 {
-	size_t len = strlen(key->entry->path) + 1;
+	size_t len = strlen(key->entry->path) + 1, bytes = sizeof(struct known_file) + len;
+	struct known_root *r = root_take(files, key->root, bytes);
 
-	while ((files->files.count >= MAX_FILES || files->bytes + len > MAX_BYTES) &&
-		!list_empty(&files->unused))
-		forget(files, list_entry(files->unused.next, struct known_file, node));
-	if (files->files.count >= MAX_FILES || files->bytes + len > MAX_BYTES) {
+	if (!make_room(files, r, bytes)) {
+		root_give_back(files, r, bytes);
 		files->refused++;
 		return NULL;
 	}
-	struct known_file *file = xcalloc(1, sizeof(*file) + len);
+	struct known_file *file = xcalloc(1, bytes);
 
 	memcpy(file->path, key->entry->path, len);
+	file->of = r;
 	file->generation = key->generation;
 	file->root = *key->root;
 	file->as_mapped = *key->entry;
 	file->as_mapped.path = file->path;
 	list_init(&file->node);
+	list_init(&file->node_of_root);
 	hashmap_add(&files->files, &file->entry, hash);
-	files->bytes += bytes_of(file);
+	files->bytes += bytes;
 	return file;
 }
 
@@ -113,8 +180,10 @@ struct known_file *known_file_get(struct known_files *files, const struct map_en
 
 struct known_file *known_file_ref(struct known_file *file)
 {
-	if (!file->refs++)
+	if (!file->refs++) {
 		list_remove(&file->node);
+		list_remove(&file->node_of_root);
+	}
 	return file;
 }
 
@@ -124,6 +193,7 @@ void known_file_unref(struct known_files *files, struct known_file *file)
 		return;
 	file->unused_round = files->round;
 	list_append(&files->unused, &file->node);
+	list_append(&file->of->unused, &file->node_of_root);
 }
 
 bool known_file_wanted(struct known_files *files, struct known_file *file)

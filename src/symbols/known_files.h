@@ -18,7 +18,8 @@
 
 struct known_file {
 	struct hashmap_entry entry;
-	struct list_node node; /* of unused ones, the longest unused first */
+	struct list_node node, node_of_root; /* of unused ones, the longest unused first */
+	struct known_root *of;
 	size_t refs;
 	struct map_entry as_mapped; /* its start, end and offset mean nothing */
 	uint64_t generation;
@@ -30,7 +31,7 @@ struct known_file {
 };
 
 struct known_files {
-	struct hashmap files;
+	struct hashmap files, roots;
 	struct list_node unused;
 	struct dso_cache *dsos; /* not owned */
 	size_t bytes;
@@ -43,7 +44,7 @@ void known_files_init(struct known_files *files, struct dso_cache *dsos);
 /* All references must have been given back. */
 void known_files_release(struct known_files *files);
 
-/* The caller owns a reference. NULL where there are too many. */
+/* The caller owns a reference. NULL where there are too many, or too many of this root. */
 struct known_file *known_file_get(struct known_files *files, const struct map_entry *entry,
 	uint64_t generation, const struct root_id *root);
 struct known_file *known_file_ref(struct known_file *file);
