@@ -21,6 +21,8 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/hash.h"
+#include "proc/file_root.h"
 
 #define THREADS_PAUSE_NS (20 * NSEC_PER_MSEC) /* between two looks at a process's threads */
 #define PAUSE_PER_LOOK   20 /* times what it took: a process has 5% of our time at most */
@@ -32,6 +34,11 @@
 static bool process_is(const struct hashmap_entry *e, const void *key)
 {
 	return process_id_equal(&container_of(e, struct interp_process_entry, entry)->id, key);
+}
+
+static bool budget_is(const struct hashmap_entry *e, const void *key)
+{
+	return container_of(e, struct shared_budget, entry)->root_dev == *(const uint64_t *)key;
 }
 
 int interp_new(const struct interp_options *options, const struct interp_ops *ops, void *ctx,
@@ -51,6 +58,7 @@ int interp_new(const struct interp_options *options, const struct interp_ops *op
 	in->ctx = ctx;
 	in->round = 1;
 	hashmap_init(&in->processes, process_is);
+	hashmap_init(&in->budgets, budget_is);
 	list_init(&in->by_use);
 	binaries_init(&in->binaries);
 	name_cache_init(&in->names, options->max_bytes);
@@ -80,6 +88,14 @@ static void forget(struct interp *in, struct interp_process_entry *p)
 	free(p);
 }
 
+static void forget_budgets(struct interp *in)
+{
+	hashmap_for_each(e, &in->budgets) {
+		hashmap_remove(&in->budgets, e);
+		free(container_of(e, struct shared_budget, entry));
+	}
+}
+
 void interp_free(struct interp *in)
 {
 	if (!in)
@@ -87,6 +103,8 @@ void interp_free(struct interp *in)
 	hashmap_for_each(e, &in->processes)
 		forget(in, container_of(e, struct interp_process_entry, entry));
 	hashmap_release(&in->processes);
+	forget_budgets(in);
+	hashmap_release(&in->budgets);
 	binaries_release(&in->binaries);
 	name_cache_release(&in->names);
 	strbuf_release(&in->name.function);
@@ -95,6 +113,33 @@ void interp_free(struct interp *in)
 	interp_free_frames(in);
 	proc_root_release(&in->proc);
 	free(in);
+}
+
+/* Not by the root itself: whoever may change it (chroot) would have a budget for each directory. */
+static struct read_budget *budget_of(struct interp *in, uint64_t root_dev)
+{
+	struct hashmap_entry *e = hashmap_get(&in->budgets, hash_u64(root_dev), &root_dev);
+
+	if (e)
+		return &container_of(e, struct shared_budget, entry)->left;
+	struct shared_budget *b = xcalloc(1, sizeof(*b));
+
+	b->root_dev = root_dev;
+	b->left = SHARED_BUDGET;
+	hashmap_add(&in->budgets, &b->entry, hash_u64(root_dev));
+	return &b->left;
+}
+
+void interp_begin_reading(struct interp *in, struct interp_process_entry *p,
+	struct read_budget *budget)
+{
+	p->memory.left = budget;
+	p->memory.shared = budget_of(in, p->root_dev);
+}
+
+void interp_end_reading(struct interp_process_entry *p)
+{
+	p->memory.left = p->memory.shared = NULL;
 }
 
 struct interp_process_entry *interp_find(const struct interp *in, const struct process_id *id)
@@ -155,11 +200,11 @@ static void tell_threads(struct interp *in, struct interp_process_entry *p)
 	int64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct read_budget budget = READ_BUDGET;
 
-	p->memory.left = &budget;
+	interp_begin_reading(in, p, &budget);
 	size_t count =
 		p->runtime->threads(p->attached, &p->memory.memory, in->threads, THREADS_MAX);
 
-	p->memory.left = NULL;
+	interp_end_reading(p);
 	/* The last word on a thread with several states is the newest interpreter's, whose come first. */
 	for (size_t i = count; i > 0; i--)
 		in->ops->thread(in->ctx, &p->id, &in->threads[i - 1]);
@@ -196,12 +241,18 @@ static void attach(struct interp *in, struct interp_process_entry *p, const stru
 	struct read_budget budget = READ_BUDGET;
 	int r = p->memory.memory.read ? 0 : process_memory_open(&p->memory, look->process_dir);
 
+	struct root_id root;
+
+	root_id_of_process(look->process_dir, &root);
+	p->root_dev = root.dev;
 	p->runtime = look->binary.runtime;
-	p->memory.left = &budget;
+	interp_begin_reading(in, p, &budget);
 	if (r == 0)
 		r = p->runtime->attach(look->binary.found, &p->memory.memory, look->bias,
 			&p->attached, &description);
-	p->memory.left = NULL;
+	if (r < 0 && !p->memory.shared->calls)
+		r = -EAGAIN; /* it says nothing about the process */
+	interp_end_reading(p);
 	p->description = description;
 	if (r == -ENOTSUP)
 		tell_unsupported(in, p);
@@ -353,6 +404,7 @@ void interp_end_round(struct interp *in)
 		if (is_gone(in, p))
 			forget(in, p);
 	}
+	forget_budgets(in);
 	interp_forget_frames(in);
 	name_cache_end_round(&in->names);
 	binaries_end_round(&in->binaries);

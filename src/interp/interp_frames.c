@@ -43,10 +43,10 @@ static void read_name(struct interp *in, struct interp_process_entry *p,
 
 	if (!known && in->names.bytes > 2 * in->names.max_bytes)
 		return;
-	p->memory.left = &p->names_left;
+	interp_begin_reading(in, p, &p->names_left);
 	int r = p->runtime->name(p->attached, &p->memory.memory, record, &in->name);
 
-	p->memory.left = NULL;
+	interp_end_reading(p);
 	if (r == -EAGAIN)
 		return;
 	if (!known) {

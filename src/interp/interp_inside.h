@@ -26,6 +26,7 @@ struct interp_process_entry {
 	int64_t look_ns, pause_ns; /* when the next one is due; after the last one */
 	struct process_memory memory;
 	struct read_budget names_left; /* for names in this round */
+	uint64_t root_dev; /* of the file system that its root is on: a container has its own */
 	int64_t threads_ns; /* when they may be read again */
 	uint64_t used_round;
 };
@@ -53,6 +54,13 @@ struct stack_room {
 	size_t capacity; /* of each */
 };
 
+/* What processes whose root is on one file system may be read in this round. */
+struct shared_budget {
+	struct hashmap_entry entry;
+	uint64_t root_dev;
+	struct read_budget left;
+};
+
 struct interp {
 	struct interp_stats stats;
 	struct proc_root proc;
@@ -60,7 +68,7 @@ struct interp {
 	bool full_paths, internal_frames;
 	const struct interp_ops *ops;
 	void *ctx;
-	struct hashmap processes;
+	struct hashmap processes, budgets;
 	struct list_node by_use;
 	uint32_t next_number;
 	uint64_t round;
@@ -77,6 +85,11 @@ struct interp {
 };
 
 struct interp_process_entry *interp_find(const struct interp *in, const struct process_id *id);
+
+/* The process's memory is read within this budget, and what others of its container have left, until it ends. */
+void interp_begin_reading(struct interp *in, struct interp_process_entry *p,
+	struct read_budget *budget);
+void interp_end_reading(struct interp_process_entry *p);
 
 /* interp_frames.c: at the end of a round, what its answers point to may go; at the end of all. */
 void interp_forget_frames(struct interp *in);

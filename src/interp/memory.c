@@ -29,7 +29,7 @@ static int read_process(const struct interp_memory *memory, uint64_t address, vo
 	/* Above are no user addresses, and off_t has no room for them. */
 	if (address > INT64_MAX)
 		return -EFAULT;
-	if (p->left && !spend(p->left, len))
+	if ((p->shared && !spend(p->shared, len)) || (p->left && !spend(p->left, len)))
 		return -EAGAIN;
 	for (size_t done = 0; done < len;) {
 		ssize_t n = pread(p->fd, (char *)buf + done, len - done, (off_t)(address + done));

@@ -42,7 +42,9 @@ struct read_budget {
  * For one look at its threads, or all names of a round: 50 ms. The interpreters that the tests start take 1,600
  * calls and 0.5 MB to be found, 10 calls and 400 bytes for each place in the code.
  */
-#define READ_BUDGET ((struct read_budget){.calls = 100000, .bytes = 16 << 20})
+#define READ_BUDGET   ((struct read_budget){.calls = 100000, .bytes = 16 << 20})
+/* For all processes of a container in a round: 1 s. Some 500 interpreters that begin at once are found in it. */
+#define SHARED_BUDGET ((struct read_budget){.calls = 1600000, .bytes = 256 << 20})
 
 /*
  * /proc/PID/mem of one program image: once that is gone by exec or exit, reading fails, whoever has the pid
@@ -52,6 +54,7 @@ struct process_memory {
 	struct interp_memory memory;
 	int fd;
 	struct read_budget *left; /* NULL: as much as you like */
+	struct read_budget *shared; /* likewise, and both count */
 };
 
 /* process_dir: an open /proc/PID. Without a budget at first. 0 or -errno. */

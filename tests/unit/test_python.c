@@ -464,6 +464,52 @@ START_TEST(names_of_a_round_are_read_within_a_budget)
 }
 END_TEST
 
+/* Each within its own: images of one process, as good as so many processes here. */
+START_TEST(processes_of_a_container_share_a_budget)
+{
+	struct python_says says = {0};
+	struct told told;
+	struct interp *in = new_interp(&told, 1 << 20);
+	struct interp_frame records[WALK_MAX], made_up;
+	struct frame frame;
+	size_t calls;
+
+	start_python(&says, "exec python3 tests/data/python/parked.py sub");
+	ck_assert(listen_to_python(&says));
+	struct process_id id = python_id(says.pid);
+
+	interp_process_seen(in, &id);
+	struct process_memory memory = memory_of(&id);
+
+	ck_assert_uint_ge(python_chain(&memory.memory, &told.process.python, says.threads[0].ident,
+				  0, records, WALK_MAX, &calls),
+		2);
+	process_memory_close(&memory);
+	made_up = records[0];
+	for (uint32_t image = 0; image < 20; image++) {
+		id.exec_id = 2 + image;
+		interp_process_seen(in, &id);
+		for (uint32_t i = 0; i < 12000; i++) {
+			made_up.at = 1000000 + i;
+			interp_name(in, &id, &made_up, &frame);
+		}
+	}
+	/* None of them is new in this round any more. */
+	size_t described = told.described;
+
+	ck_assert_uint_gt(described, 8);
+	ck_assert_uint_lt(described, 20);
+	interp_end_round(in);
+	id.exec_id++;
+	interp_process_seen(in, &id);
+	ck_assert_uint_eq(told.described, described + 1);
+	ck_assert(interp_name(in, &id, &records[1], &frame));
+	ck_assert_int_eq(frame.origin, NAME_INTERPRETER);
+	end_python(&says);
+	interp_free(in);
+}
+END_TEST
+
 #define OLDEST 6
 #define NEWEST 15
 
@@ -511,6 +557,7 @@ int main(void)
 	tcase_add_test(tcase, an_interpreter_that_begins_is_looked_at_again);
 	tcase_add_test(tcase, a_process_is_read_within_its_budget);
 	tcase_add_test(tcase, names_of_a_round_are_read_within_a_budget);
+	tcase_add_test(tcase, processes_of_a_container_share_a_budget);
 	tell_coverage(pythons, count);
 	for (int i = 0; i < count; i++)
 		free(pythons[i]);
