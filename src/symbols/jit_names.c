@@ -12,7 +12,7 @@
  *
  * Bounds: a file's size and ranges (jit_file.h), the ranges and names of all processes together, MAX_PROCESSES that
  * hold files. Those that were not asked for longest lose theirs; if they live they find them again. Reading has so much
- * work in a round, and the processes of one root a part of it; what is left is read in the next round.
+ * work in a round, and the processes of one container a part of it; what is left is read in the next round.
  */
 #include "symbols/jit_names.h"
 
@@ -62,7 +62,7 @@ struct jit_name {
 struct jit_names {
 	struct list_node node; /* of the store's by_use, or alone */
 	struct jit_store *store;
-	struct root_id root;
+	uint64_t root_dev;
 	uint64_t round;
 	struct jit_source sources[FILES];
 	struct hashmap names;
@@ -74,16 +74,18 @@ static bool name_is(const struct hashmap_entry *e, const void *key)
 	return container_of(e, struct jit_name, entry)->key == *(const uint64_t *)key;
 }
 
-/* What reading took for the processes of a root in this round. */
+/*
+ * What reading took in this round for processes whose root is on one file system, as a container's is. Not by the root
+ * itself: whoever may change it (chroot) would have as much for each directory.
+ */
 struct root_work {
 	struct hashmap_entry entry;
-	struct root_id root;
-	uint64_t work;
+	uint64_t root_dev, work;
 };
 
 static bool root_is(const struct hashmap_entry *e, const void *key)
 {
-	return root_id_equal(&container_of(e, struct root_work, entry)->root, key);
+	return container_of(e, struct root_work, entry)->root_dev == *(const uint64_t *)key;
 }
 
 void jit_store_init(struct jit_store *store, size_t max_bytes)
@@ -108,17 +110,16 @@ void jit_store_release(struct jit_store *store)
 	hashmap_release(&store->roots);
 }
 
-static struct root_work *work_of(struct jit_store *store, const struct root_id *root)
+static struct root_work *work_of(struct jit_store *store, uint64_t root_dev)
 {
-	uint64_t hash = hash_combine(root->dev, root->inode);
-	struct hashmap_entry *e = hashmap_get(&store->roots, hash, root);
+	struct hashmap_entry *e = hashmap_get(&store->roots, hash_u64(root_dev), &root_dev);
 
 	if (e)
 		return container_of(e, struct root_work, entry);
 	struct root_work *w = xcalloc(1, sizeof(*w));
 
-	w->root = *root;
-	hashmap_add(&store->roots, &w->entry, hash);
+	w->root_dev = root_dev;
+	hashmap_add(&store->roots, &w->entry, hash_u64(root_dev));
 	return w;
 }
 
@@ -239,9 +240,11 @@ static void take_file(struct jit_names *j, struct jit_source *s, int process_dir
 void jit_names_find_files(struct jit_names *j, int process_dir, const struct process_maps *maps)
 {
 	struct file_identity found;
+	struct root_id root;
 
 	touch(j);
-	root_id_of_process(process_dir, &j->root);
+	root_id_of_process(process_dir, &root);
+	j->root_dev = root.dev;
 	for (size_t i = 0; i < maps->count; i++) {
 		const struct mapping *m = &maps->list[i];
 
@@ -293,7 +296,7 @@ static void read_head(struct jit_source *s)
 static void read_on(struct jit_names *j, struct jit_source *s, const struct jit_format *format)
 {
 	struct jit_store *store = j->store;
-	struct root_work *root = work_of(store, &j->root);
+	struct root_work *root = work_of(store, j->root_dev);
 	struct file_identity now;
 	int r = -EAGAIN;
 

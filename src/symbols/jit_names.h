@@ -23,7 +23,7 @@ struct jit_store {
 	size_t count, max_bytes, bytes; /* of ranges and names */
 	uint64_t cut_short; /* files that were too large, or had too many ranges */
 	uint64_t work; /* of reading in this round (jit_file.h) */
-	struct hashmap roots; /* what that was for processes of each root */
+	struct hashmap roots; /* what that was for processes of each container */
 };
 
 void jit_store_init(struct jit_store *store, size_t max_bytes);
@@ -39,7 +39,7 @@ bool jit_names_wanted(const struct process_maps *maps);
 void jit_names_find_files(struct jit_names *j, int process_dir, const struct process_maps *maps);
 /*
  * Names the function at `address` in *ret (function, origin, missing), if it can. In a round's first call (the number
- * changes) the files are read on, within what a round and a root may take. The text lives until jit_names_end_round().
+ * changes) the files are read on, within what a round and a container may take. The text lives until jit_names_end_round().
  */
 bool jit_names_resolve(struct jit_names *j, uint64_t address, uint64_t round, struct frame *ret);
 /* Forgets the texts; before and after it keeps to the store's budget. */
