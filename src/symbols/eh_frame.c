@@ -193,7 +193,8 @@ static int upper(struct eh_frame *ef, uint64_t address, size_t *ret)
 	size_t lo = 0, hi = ef->count;
 	uint64_t lowest = 0, highest = UINT64_MAX;
 
-	for (size_t i = ef->hint; i <= ef->hint + 1; i++)
+	/* The same one, the next, or back from a look at the next. */
+	for (size_t i = ef->hint - MIN(ef->hint, (size_t)1), end = ef->hint + 1; i <= end; i++)
 		if (is_upper(ef, i, address)) {
 			*ret = ef->hint = i;
 			return 0;

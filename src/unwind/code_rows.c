@@ -155,8 +155,12 @@ static bool jumps_within(const struct x86_insn *insn, size_t left)
 		(uint64_t)insn->distance <= left - insn->len;
 }
 
-/* Whether there is nothing but what linkers put between functions. */
-static bool is_padding(const uint8_t *code, size_t len)
+static bool is_x86_64(const struct elf_image *image)
+{
+	return image->machine == EM_X86_64 && image->is_64;
+}
+
+bool code_rows_is_padding(const struct elf_image *image, const uint8_t *code, size_t len)
 {
 	struct x86_insn insn;
 
@@ -169,7 +173,7 @@ static bool is_padding(const uint8_t *code, size_t len)
 			(!insn.is_padding && !jumps_within(&insn, len - at)))
 			return false;
 	}
-	return true;
+	return is_x86_64(image);
 }
 
 /* Reads the code, as far as it is of the segment that `address` is in. NULL where that cannot be. */
@@ -197,12 +201,13 @@ static const uint8_t *read_window(struct window *w, uint64_t address)
 /* The states of the window. False where there is nothing to follow. */
 static bool follow(struct window *w, uint64_t lo, uint64_t hi)
 {
-	if (w->gap->image->machine != EM_X86_64 || !w->gap->image->is_64 || w->start > lo)
+	if (!is_x86_64(w->gap->image) || w->start > lo)
 		return false;
 	const uint8_t *code = read_window(w, lo);
 
 	if (!code || w->end <= lo ||
-		is_padding(code + (lo - w->start), (size_t)(MIN(hi, w->end) - lo)))
+		code_rows_is_padding(w->gap->image, code + (lo - w->start),
+			(size_t)(MIN(hi, w->end) - lo)))
 		return false;
 	take_symbols(w, &w->gap->image->symtab);
 	take_symbols(w, &w->gap->image->dynsym);

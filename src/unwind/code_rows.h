@@ -31,6 +31,9 @@ struct code_gap {
 size_t code_rows_add(const struct code_gap *gap, uint64_t lo, uint64_t hi,
 	struct unwind_rows *rows);
 
+/* Whether these bytes are nothing but what linkers put between functions: code_rows_add() says none of them. */
+bool code_rows_is_padding(const struct elf_image *image, const uint8_t *code, size_t len);
+
 /* What a state says as a row. */
 struct unwind_rule code_rule_of(const struct flow_state *s);
 

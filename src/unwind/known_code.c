@@ -158,15 +158,8 @@ static bool is_indirect_call(const uint8_t *start, const uint8_t *at)
 	return at - start >= 3 && at[-3] == 0xff && (at[-2] & 0xf8) == 0x50;
 }
 
-/* Bytes of code, and the address of the first. */
-struct code {
-	uint64_t address;
-	size_t len;
-	uint8_t bytes[KNOWN_CODE_MARGIN + KNOWN_CODE_CHUNK + KNOWN_CODE_MARGIN];
-};
-
 /* The chunk at `lo` and its margins, as far as there is any code. */
-static void read_code(const struct known_code *kc, uint64_t lo, struct code *ret)
+static void read_code(const struct known_code *kc, uint64_t lo, struct known_code_bytes *ret)
 {
 	const struct elf_image *image = eh_frame_image(kc->ef);
 	uint64_t offset = 0, left = 0;
@@ -184,7 +177,7 @@ static void read_code(const struct known_code *kc, uint64_t lo, struct code *ret
 }
 
 /* syscall is 0f 05. On arm64 patterns are looked for in any case: its code has few gaps. */
-static bool calls_kernel(uint16_t machine, const struct code *code)
+static bool calls_kernel(uint16_t machine, const struct known_code_bytes *code)
 {
 	const uint8_t *at = code->bytes, *end = code->bytes + code->len;
 
@@ -198,7 +191,7 @@ static bool calls_kernel(uint16_t machine, const struct code *code)
 	return false;
 }
 
-static void look_for(struct known_code *kc, const struct code *code, size_t index)
+static void look_for(struct known_code *kc, const struct known_code_bytes *code, size_t index)
 {
 	const struct pattern *p = &patterns[index];
 	const uint8_t *at = code->bytes, *end = code->bytes + code->len;
@@ -218,18 +211,35 @@ static void look_at_chunk(struct known_code *kc, uint64_t lo)
 {
 	uint16_t machine = eh_frame_image(kc->ef)->machine;
 	bool musl = entry_in_gap(kc);
-	struct code code;
 
 	kc->lo = lo;
 	kc->hi = lo + MIN(UINT64_MAX - lo, (uint64_t)KNOWN_CODE_CHUNK);
 	kc->hit_count = 0;
-	read_code(kc, lo, &code);
-	bool kernel = calls_kernel(machine, &code);
+	read_code(kc, lo, &kc->code);
+	bool kernel = calls_kernel(machine, &kc->code);
 
 	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
 		if (patterns[i].elf_machine == machine &&
 			(patterns[i].after_indirect_call ? musl : kernel))
-			look_for(kc, &code, i);
+			look_for(kc, &kc->code, i);
+}
+
+static void look_at(struct known_code *kc, uint64_t lo, uint64_t hi)
+{
+	if (lo < kc->lo || hi > kc->hi)
+		look_at_chunk(kc, lo);
+}
+
+const uint8_t *known_code_read(struct known_code *kc, uint64_t lo, uint64_t hi)
+{
+	const struct known_code_bytes *code = &kc->code;
+
+	if (hi - lo > KNOWN_CODE_CHUNK)
+		return NULL;
+	look_at(kc, lo, hi);
+	return lo >= code->address && hi <= code->address + code->len
+		? code->bytes + (lo - code->address)
+		: NULL;
 }
 
 static void add_piece(struct known_code *kc, struct piece *piece, struct unwind_rows *rows)
@@ -238,8 +248,7 @@ static void add_piece(struct known_code *kc, struct piece *piece, struct unwind_
 	size_t len = (size_t)(piece->hi - piece->lo);
 
 	memset(piece->paint, 0, len);
-	if (piece->lo < kc->lo || piece->hi > kc->hi)
-		look_at_chunk(kc, piece->lo);
+	look_at(kc, piece->lo, piece->hi);
 	for (size_t i = 0; i < kc->hit_count; i++) {
 		const struct pattern *p = &patterns[kc->hits[i].pattern];
 		uint64_t address = kc->hits[i].address;

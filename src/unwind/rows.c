@@ -148,13 +148,26 @@ static void add_code(struct eh_frame *ef, uint64_t lo, uint64_t hi, struct unwin
 	}
 }
 
+/* Most gaps are that, and what is around them need not be known then. */
+static bool is_padding(struct eh_frame *ef, struct known_code *known, uint64_t lo, uint64_t hi)
+{
+	const uint8_t *code;
+
+	return (lo ^ (hi - 1)) < UNWIND_PAGE_SIZE && (code = known_code_read(known, lo, hi)) &&
+		code_rows_is_padding(eh_frame_image(ef), code, (size_t)(hi - lo));
+}
+
 static void add_gap(struct eh_frame *ef, struct known_code *known, uint64_t lo, uint64_t hi,
 	struct unwind_rows *rows, size_t *work)
 {
+	static const struct unwind_rule none = {.cfa = UNWIND_CFA_NONE};
 	struct unwind_rows code cleanup_unwind_rows = {.flow = steal_ptr(&rows->flow)};
 
 	*work += WORK_GAP;
-	add_code(ef, lo, hi, &code, work);
+	if (is_padding(ef, known, lo, hi))
+		unwind_rows_add(&code, lo, &none);
+	else
+		add_code(ef, lo, hi, &code, work);
 	known_code_rows(known, lo, hi, &code, rows);
 	rows->flow = steal_ptr(&code.flow);
 }

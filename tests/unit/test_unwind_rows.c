@@ -2,8 +2,11 @@
 #include "unwind/rows.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/macros.h"
 #include "lib/frame_file.h"
 #include "unit.h"
@@ -469,9 +472,49 @@ START_TEST(empty_fdes_cut_nothing)
 }
 END_TEST
 
+/* Those of this process so far; 0 where the kernel does not count them. */
+static unsigned long reads(void)
+{
+	FILE *io = fopen("/proc/self/io", "re");
+	char line[128];
+	unsigned long count = 0;
+
+	while (io && fgets(line, sizeof(line), io))
+		if (sscanf(line, "syscr: %lu", &count) == 1)
+			break;
+	if (io)
+		fclose(io);
+	return count;
+}
+
+/* Of a program whose functions are padded, as all are: this one. */
+START_TEST(a_page_takes_few_reads)
+{
+	int fd cleanup_close = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct elf_image image;
+	struct stat st;
+	unsigned long pages = 0, before = reads();
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	struct byte_source source = byte_source_fd(fd, (uint64_t)st.st_size);
+
+	ck_assert_int_eq(elf_image_read(&source, &image), 0);
+	struct eh_frame *ef = eh_frame_new(&source, &image);
+	const struct elf_segment *code = elf_image_code_segment(&image);
+
+	for (uint64_t at = code->address; at < code->address + code->memory_size;
+		at += UNWIND_PAGE_SIZE, pages++)
+		ck_assert_int_eq(unwind_rows_read(ef, at, at + UNWIND_PAGE_SIZE, &rows), 0);
+	ck_assert_uint_gt(pages, 10);
+	ck_assert_uint_lt(reads() - before, 100 + 4 * pages);
+	eh_frame_free(ef);
+	elf_image_release(&image);
+}
+END_TEST
+
 UNIT_MAIN_FIXTURE("unwind_rows", setup, teardown, every_instruction_of_x86,
 	every_instruction_of_arm64, set_loc_moves_forward_only, other_machines_are_refused,
 	pieces_put_together_are_the_whole, signal_frames_are_the_kernels, known_code_of_x86,
 	calls_of_main_are_known_only_where_no_fde_is_for_the_entry, entry_points_must_look_like_one,
 	known_code_of_arm64, code_made_by_go_is_not_followed, work_is_bounded,
-	work_in_gaps_is_bounded, empty_fdes_cut_nothing)
+	work_in_gaps_is_bounded, empty_fdes_cut_nothing, a_page_takes_few_reads)
