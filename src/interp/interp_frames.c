@@ -44,6 +44,7 @@ static void read_name(struct interp *in, struct interp_process_entry *p,
 	if (!known && in->names.bytes > 2 * in->names.max_bytes)
 		return;
 	interp_begin_reading(in, p, &p->names_left);
+	in->name.only_line = known != NULL;
 	int r = p->runtime->name(p->attached, &p->memory.memory, record, &in->name);
 
 	interp_end_reading(p);

@@ -34,6 +34,7 @@ static inline int interp_read(const struct interp_memory *memory, void *to, uint
 #define MAX_TABLE                                                                                  \
 	(1u << 20) /* bytes of line table; the largest generated modules have some 100 KiB */
 #define CODE_SPAN 512 /* bytes of a code object that what we read lies in: some 90 */
+#define HEAD      256 /* of strings and tables: most have no more */
 #define ASCII     2 /* bits above kind */
 #define COMPACT   1
 
@@ -103,17 +104,45 @@ static void add_characters(struct strbuf *out, const uint8_t *data, size_t count
 	}
 }
 
+/* What an object begins with, and mostly the whole of it, by one read. */
+struct head {
+	uint64_t at;
+	size_t len; /* 0 where so much is not there */
+	uint8_t bytes[HEAD];
+};
+
+static void read_head(const struct interp_memory *memory, uint64_t at, struct head *ret)
+{
+	ret->at = at;
+	ret->len = memory_read(memory, at, ret->bytes, sizeof(ret->bytes)) < 0 ? 0 : HEAD;
+}
+
+/* Of the object, from its head if it is there. */
+static int read_from(const struct interp_memory *memory, const struct head *head, size_t offset,
+	void *to, size_t size)
+{
+	if (offset > head->len || size > head->len - offset)
+		return memory_read(memory, head->at + offset, to, size);
+	memcpy(to, head->bytes + offset, size);
+	return 0;
+}
+
 static int read_text(const struct python_offsets *o, const struct interp_memory *memory,
 	uint64_t at, struct strbuf *out)
 {
 	struct strbuf raw cleanup_strbuf = STRBUF_INIT;
 	uint8_t data[4 * INTERP_NAME_MAX];
-	uint64_t length = memory_word(memory, at + o->text_length);
+	struct head head;
+	uint64_t length = 0;
 	uint32_t state;
 	unsigned flags = 0;
-	int r = memory_read(memory, at + o->text_state, &state, sizeof(state));
 
 	strbuf_reset(out);
+	read_head(memory, at, &head);
+	int r = read_from(memory, &head, o->text_length, &length, sizeof(length));
+
+	if (r == 0)
+		r = read_from(memory, &head, o->text_state, &state, sizeof(state));
 	if (r < 0)
 		return r;
 	unsigned width = kind_of(state, &flags);
@@ -122,7 +151,7 @@ static int read_text(const struct python_offsets *o, const struct interp_memory 
 		return -EINVAL;
 	size_t count = (size_t)MIN(length, (uint64_t)INTERP_NAME_MAX);
 
-	r = memory_read(memory, at + (flags & ASCII ? o->text_ascii : o->text_compact), data,
+	r = read_from(memory, &head, flags & ASCII ? o->text_ascii : o->text_compact, data,
 		count * width);
 	if (r < 0)
 		return r;
@@ -134,15 +163,24 @@ static int read_text(const struct python_offsets *o, const struct interp_memory 
 static uint32_t read_line(const struct python_offsets *o, const struct interp_memory *memory,
 	const struct code *code, uint32_t at)
 {
-	struct scratch table cleanup_scratch = {0};
-	uint64_t size = memory_word(memory, code->line_table + o->bytes_size);
+	struct scratch large cleanup_scratch = {0};
+	uint8_t small[HEAD], *table = small;
+	struct head head;
+	uint64_t size = 0;
 
-	if (at == INTERP_AT_UNKNOWN || !size || size > MAX_TABLE)
+	if (at == INTERP_AT_UNKNOWN)
 		return code->first_line;
-	scratch_grow(&table, size);
-	if (memory_read(memory, code->line_table + o->bytes_data, table.data, size) < 0)
+	read_head(memory, code->line_table, &head);
+	if (read_from(memory, &head, o->bytes_size, &size, sizeof(size)) < 0 || !size ||
+		size > MAX_TABLE)
 		return code->first_line;
-	return python_line(o->lines, table.data, size, code->first_line, at);
+	if (size > sizeof(small)) {
+		scratch_grow(&large, size);
+		table = large.data;
+	}
+	if (read_from(memory, &head, o->bytes_data, table, size) < 0)
+		return code->first_line;
+	return python_line(o->lines, table, size, code->first_line, at);
 }
 
 int python_name_read(const struct python_offsets *offsets, const struct interp_memory *memory,
@@ -155,8 +193,9 @@ int python_name_read(const struct python_offsets *offsets, const struct interp_m
 		return r;
 	if (frame->check && frame->check != before.check)
 		return -ESTALE;
-	r = read_text(offsets, memory, before.qualified_name, &ret->function);
-	if (r == 0)
+	if (!ret->only_line)
+		r = read_text(offsets, memory, before.qualified_name, &ret->function);
+	if (r == 0 && !ret->only_line)
 		r = read_text(offsets, memory, before.file, &ret->file);
 	if (r < 0)
 		return r;

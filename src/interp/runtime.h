@@ -18,6 +18,7 @@
 
 /* A function and a place in it. The strings are printable UTF-8: anything else is escaped. */
 struct interp_name {
+	bool only_line; /* asked for: the strings are known, and stay as they are */
 	struct strbuf function; /* as the language qualifies it: "Pool.run.<locals>.work" */
 	struct strbuf file;
 	uint32_t line; /* 0: the instruction belongs to none */
@@ -70,7 +71,8 @@ struct runtime {
 		struct interp_thread *ret, size_t capacity);
 
 	/*
-	 * Names a frame that the kernel side recorded (without INTERP_LAST), into *ret, whose strings are emptied first. 0; -ESTALE where
+	 * Names a frame that the kernel side recorded (without INTERP_LAST), into *ret, whose strings are emptied first unless only
+	 * the line is asked for. 0; -ESTALE where
 	 * something else is there by now; -ENOENT for frames that are none of the program's and are not to be
 	 * shown; -errno.
 	 */

@@ -444,11 +444,11 @@ START_TEST(names_of_a_round_are_read_within_a_budget)
 		2);
 	process_memory_close(&memory);
 	made_up = records[0];
-	for (uint32_t i = 0; i < 20000; i++) {
+	for (uint32_t i = 0; i < 60000; i++) {
 		made_up.at = 1000000 + i;
 		interp_name(in, &id, &made_up, &frame);
 	}
-	ck_assert_uint_eq(interp_stats(in)->named, 20000);
+	ck_assert_uint_eq(interp_stats(in)->named, 60000);
 	/* What has a name keeps it; the line is read no more, nor is another name, until the next round. */
 	ck_assert(interp_name(in, &id, &records[0], &frame));
 	ck_assert_uint_eq(frame.line, frame.first_line);
@@ -489,7 +489,7 @@ START_TEST(processes_of_a_container_share_a_budget)
 	for (uint32_t image = 0; image < 20; image++) {
 		id.exec_id = 2 + image;
 		interp_process_seen(in, &id);
-		for (uint32_t i = 0; i < 12000; i++) {
+		for (uint32_t i = 0; i < 40000; i++) {
 			made_up.at = 1000000 + i;
 			interp_name(in, &id, &made_up, &frame);
 		}

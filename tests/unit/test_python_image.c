@@ -302,7 +302,64 @@ START_TEST(lines_of_each_table)
 }
 END_TEST
 
+/* Counts what is read of another; what was not recorded is zeros, as what a process has there may be anything. */
+struct counted {
+	struct interp_memory memory;
+	const struct interp_memory *from;
+	size_t calls;
+};
+
+static int read_counted(const struct interp_memory *memory, uint64_t address, void *buf, size_t len)
+{
+	struct counted *c = (void *)(uintptr_t)container_of(memory, struct counted, memory);
+
+	c->calls++;
+	for (size_t i = 0; i < len; i++)
+		if (memory_read(c->from, address + i, (char *)buf + i, 1) < 0)
+			((char *)buf)[i] = 0;
+	return 0;
+}
+
+static void check_reads(struct recording *r)
+{
+	struct counted counted = {.memory = {.read = read_counted}, .from = &r->image.memory};
+	struct interp_name name = {.function = STRBUF_INIT, .file = STRBUF_INIT},
+			   line = {.only_line = true, .function = STRBUF_INIT, .file = STRBUF_INIT};
+	struct interp_frame records[FRAMES_MAX];
+	size_t calls;
+
+	ck_assert_int_eq(attach(r), 0);
+	size_t count = python_chain(&r->image.memory, &r->process.python, r->head.thread_pointer, 0,
+		records, FRAMES_MAX, &calls);
+
+	for (size_t i = 0; i < count; i++) {
+		counted.calls = 0;
+		int whole =
+			python_name_read(&r->attached.offsets, &counted.memory, &records[i], &name);
+
+		/* The code object before and after, two strings and the table; one of them may be long. */
+		ck_assert_uint_le(counted.calls, 6);
+		counted.calls = 0;
+		ck_assert_int_eq(python_name_read(&r->attached.offsets, &counted.memory,
+					 &records[i], &line),
+			whole);
+		ck_assert_uint_le(counted.calls, 4);
+		ck_assert_uint_eq(line.line, name.line);
+		ck_assert_uint_eq(line.first_line, name.first_line);
+		ck_assert_uint_eq(line.function.len + line.file.len, 0);
+	}
+	strbuf_release(&name.function);
+	strbuf_release(&name.file);
+}
+
+START_TEST(a_name_takes_few_reads_and_a_line_fewer)
+{
+	each_recording(check_reads);
+}
+END_TEST
+
 UNIT_MAIN("python_image", each_version_is_read_as_it_wrote, another_code_object_has_no_name,
 	an_unknown_version_is_left_alone, a_version_that_describes_itself_need_not_be_known,
 	an_interpreter_without_threads_is_asked_again, chains_that_lead_nowhere_end,
-	all_interpreters_states_count_together, lines_of_each_table)
+	all_interpreters_states_count_together, lines_of_each_table,
+	a_name_takes_few_reads_and_a_line_fewer)
