@@ -469,7 +469,7 @@ START_TEST(processes_of_a_container_share_a_budget)
 {
 	struct python_says says = {0};
 	struct told told;
-	struct interp *in = new_interp(&told, 1 << 20);
+	struct interp *in = new_interp(&told, 16 << 20);
 	struct interp_frame records[WALK_MAX], made_up;
 	struct frame frame;
 	size_t calls;
