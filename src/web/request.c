@@ -144,6 +144,8 @@ static unsigned parse_field(const char *name, const char *value, struct web_requ
 		return set_once(&r->fetch_site, value);
 	else if (strcasecmp(name, "sec-fetch-mode") == 0)
 		return set_once(&r->fetch_mode, value);
+	else if (strcasecmp(name, "sec-fetch-dest") == 0)
+		return set_once(&r->fetch_dest, value);
 	else if (strcasecmp(name, "accept") == 0)
 		r->accept = value;
 	return 0;
@@ -200,7 +202,8 @@ unsigned web_request_parse(char *head, size_t len, struct web_request *ret)
 		.accept = "",
 		.origin = "",
 		.fetch_site = "",
-		.fetch_mode = ""};
+		.fetch_mode = "",
+		.fetch_dest = ""};
 	/* No NUL, and the last line end stands in front of the one that ends the head. */
 	if (len < 4 || memchr(head, '\0', len))
 		return 400;
@@ -297,13 +300,20 @@ bool web_host_allowed(const char *host, const char *const *allowed, size_t count
 	return !strchr(name, '.') || (len > 10 && strcasecmp(name + len - 10, ".localhost") == 0);
 }
 
+/* The page as a whole goes there, in its tab: a frame, too, is navigated, but its destination is "iframe". */
+static bool is_link(const struct web_request *r)
+{
+	return r->method != WEB_POST && r->method != WEB_PUT &&
+		strcasecmp(r->fetch_mode, "navigate") == 0 &&
+		(!*r->fetch_dest || strcasecmp(r->fetch_dest, "document") == 0);
+}
+
 bool web_cross_site(const struct web_request *r)
 {
 	const char *origin = strstr(r->origin, "://");
 
 	if (*r->fetch_site && strcasecmp(r->fetch_site, "same-origin") != 0 &&
 		strcasecmp(r->fetch_site, "none") != 0)
-		return r->method == WEB_POST || r->method == WEB_PUT ||
-			strcasecmp(r->fetch_mode, "navigate") != 0;
+		return !is_link(r);
 	return *r->origin && (!origin || strcasecmp(origin + 3, r->host) != 0);
 }

@@ -22,7 +22,7 @@ struct web_request {
 	enum web_method method;
 	const char *path; /* percent-decoded, starts with /, holds no control bytes */
 	const char *query; /* behind the ?, as it came */
-	const char *host, *accept, *origin, *fetch_site, *fetch_mode;
+	const char *host, *accept, *origin, *fetch_site, *fetch_mode, *fetch_dest;
 	size_t content_length;
 	bool keep_alive;
 };
@@ -46,7 +46,7 @@ long long web_query_number(const struct web_request *r, const char *name, long l
  * true only for addresses, localhost, names without a dot, and the `allowed` ones.
  */
 bool web_host_allowed(const char *host, const char *const *allowed, size_t count);
-/* Whether a page of another site made the browser ask, other than by a link to here. */
+/* Whether a page of another site made the browser ask, other than by a link to here: a frame is none. */
 bool web_cross_site(const struct web_request *r);
 
 #endif

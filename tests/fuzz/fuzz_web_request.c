@@ -82,7 +82,7 @@ static size_t serve(const char *data, size_t size)
 	require_text(r.path, strlen(r.path));
 	require(r.content_length <= WEB_BODY_MAX);
 	const char *const fields[] = {r.query, r.host, r.accept, r.origin, r.fetch_site,
-		r.fetch_mode};
+		r.fetch_mode, r.fetch_dest};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		require_within(fields[i], head, len);

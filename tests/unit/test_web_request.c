@@ -127,6 +127,18 @@ START_TEST(pages_of_other_sites_may_link_and_nothing_else)
 		{"Sec-Fetch-Site: same-origin\r\nOrigin: http://a:1\r\n", false},
 		{"Sec-Fetch-Site: none\r\n", false},
 		{"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n", false},
+		{"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n"
+		 "Sec-Fetch-Dest: document\r\n",
+			false},
+		{"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n"
+		 "Sec-Fetch-Dest: iframe\r\n",
+			true},
+		{"Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: navigate\r\n"
+		 "Sec-Fetch-Dest: object\r\n",
+			true},
+		{"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\n"
+		 "Sec-Fetch-Dest: iframe\r\n",
+			false},
 		{"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", true},
 		{"Sec-Fetch-Site: same-site\r\n", true},
 		{"Origin: http://a:1\r\n", false},
