@@ -29,7 +29,8 @@ static const struct config_key endpoint_keys[] = {
 	{.name = "name",
 		.type = KEY_STRING,
 		.offset = AT_ENDPOINT(name),
-		.help = "What logs call it. Default: the URL."},
+		.help = "What logs and metrics call it. Default: the URL. Where several have the same "
+			"name, a number tells the others apart: `name (2)`."},
 	{.name = "remote_timeout",
 		.type = KEY_DURATION,
 		.offset = AT_ENDPOINT(remote_timeout_ns),

@@ -404,6 +404,27 @@ int endpoint_new(struct loop *loop, struct http *http, struct write_endpoint_opt
 	return 0;
 }
 
+static bool is_taken(const char *name, struct endpoint *const *others, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(others[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
+void endpoint_tell_apart(struct endpoint *e, struct endpoint *const *others, size_t count)
+{
+	char *name = xstrdup(e->name);
+
+	for (unsigned n = 2; is_taken(name, others, count); n++) {
+		free(name);
+		name = xasprintf("%s (%u)", e->name, n);
+	}
+	free(e->name);
+	e->name = name;
+	e->stats.name = name;
+}
+
 static void end_all(struct endpoint *e, struct list_node *deliveries)
 {
 	list_for_each_safe(n, deliveries) {

@@ -15,6 +15,8 @@ struct spool_options;
 int endpoint_new(struct loop *loop, struct http *http, struct write_endpoint_options *options,
 	const struct writer_ops *ops, void *ctx, struct endpoint **ret,
 	struct error *err) MUST_CHECK;
+/* Gives it a name of its own: with a number behind it, where one of `others` is called the same. Once, early. */
+void endpoint_tell_apart(struct endpoint *e, struct endpoint *const *others, size_t count);
 /* Older profiles are dropped instead of sent; 0, as at first: none. */
 void endpoint_set_max_age(struct endpoint *e, int64_t max_age_ns);
 void endpoint_free(struct endpoint *e);

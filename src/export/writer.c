@@ -143,6 +143,7 @@ static int add_endpoints(struct writer *w, struct loop *loop, struct http *http,
 
 		if (r < 0)
 			return r;
+		endpoint_tell_apart(w->endpoints[i], w->endpoints, i);
 		endpoint_set_max_age(w->endpoints[i], o->spool.max_age_ns);
 		w->endpoint_count++;
 	}

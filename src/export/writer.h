@@ -21,7 +21,7 @@
 /* Argument names and defaults of pyroscope.write's endpoint block. Strings owned. */
 struct write_endpoint_options {
 	char *url; /* base URL; /push.v1.PusherService/Push is appended */
-	char *name; /* for logs; NULL: the URL */
+	char *name; /* for logs and metrics; NULL: the URL */
 	int64_t remote_timeout_ns; /* 10 s */
 	int64_t min_backoff_ns, max_backoff_ns; /* 500 ms, 5 m */
 	unsigned max_backoff_retries; /* 10 attempts in all; 0: no end */

@@ -434,6 +434,24 @@ START_TEST(a_name_from_the_url_shows_no_password)
 }
 END_TEST
 
+START_TEST(endpoints_called_the_same_are_told_apart)
+{
+	static const char *const names[] = {NULL, "a", NULL, "a", "a", "a (2)"};
+	static const char *const wanted[] = {"http://127.0.0.1:1/", "a", "http://127.0.0.1:1/ (2)",
+		"a (2)", "a (3)", "a (2) (2)"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct write_endpoint_options *o = add_endpoint("http://127.0.0.1:1");
+
+		free(o->name);
+		o->name = names[i] ? xstrdup(names[i]) : NULL;
+	}
+	start();
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		ck_assert_str_eq(stats(i).name, wanted[i]);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -453,6 +471,7 @@ int main(void)
 		without_endpoints_nothing_happens,
 		a_url_without_scheme_is_an_error,
 		a_name_from_the_url_shows_no_password,
+		endpoints_called_the_same_are_told_apart,
 	};
 	TCase *tcase = tcase_create("writer");
 
