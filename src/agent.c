@@ -139,6 +139,7 @@ static void round_now(struct agent *a)
 	status_end_round(a->status, &tally, a->config.ebpf.sample_rate);
 	agent_log_troubled(a->status, &a->trouble_limit);
 	face_round(a->face, &tally, r == 0);
+	agent_control_retry(&a->control);
 	pipeline_forget_gone(&a->pipeline);
 	discover_count(a->pipeline.discover, &profiled, &other);
 	target_news_tell(&a->news, profiled, other);

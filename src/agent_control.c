@@ -58,17 +58,31 @@ static int on_request(void *ctx, const char *request, struct strbuf *out)
 	return agent_answer(&view, request, out);
 }
 
-void agent_control_apply(struct agent_control *c, const char *path)
+void agent_control_retry(struct agent_control *c)
 {
 	struct error err = {0};
 
+	if (c->control || !c->path || !*c->path)
+		return;
+	if (control_new(c->loop, c->path, on_request, c, &c->control, &err) == 0) {
+		if (c->complained)
+			log_info("agent", "`dockprof explain` finds this agent now",
+				LOG_STR("socket", c->path));
+		return;
+	}
+	if (!c->complained)
+		log_warn("agent", "`dockprof explain` does not find this agent, trying again",
+			LOG_STR("reason", err.message));
+	c->complained = true;
+}
+
+void agent_control_apply(struct agent_control *c, const char *path)
+{
 	if (c->path && strcmp(c->path, path) == 0)
 		return;
 	agent_control_release(c);
 	c->path = xstrdup(path);
-	if (*path && control_new(c->loop, path, on_request, c, &c->control, &err) < 0)
-		log_warn("agent", "`dockprof explain` will not find this agent",
-			LOG_STR("reason", err.message));
+	agent_control_retry(c);
 }
 
 void agent_control_release(struct agent_control *c)
@@ -77,4 +91,5 @@ void agent_control_release(struct agent_control *c)
 	c->control = NULL;
 	free(c->path);
 	c->path = NULL;
+	c->complained = false;
 }

@@ -16,10 +16,13 @@ struct agent_control {
 	/* Inside. */
 	struct control *control;
 	char *path;
+	bool complained;
 };
 
 /* Listens at that path from now on ("": nowhere). Where that fails the agent goes on, and the log says why. */
 void agent_control_apply(struct agent_control *c, const char *path);
+/* Where it has failed so far: once more. */
+void agent_control_retry(struct agent_control *c);
 /* A zero-initialised one is fine. */
 void agent_control_release(struct agent_control *c);
 

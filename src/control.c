@@ -180,11 +180,12 @@ static int set_address(struct sockaddr_un *addr, const char *path, struct error 
 	return 0;
 }
 
-static int connect_to(const char *path, struct error *err)
+/* flags: SOCK_NONBLOCK to wait for nobody, which is -EAGAIN where too many wait there. */
+static int connect_to(const char *path, int flags, struct error *err)
 {
 	struct sockaddr_un addr;
 	struct timeval patience = {.tv_sec = PATIENCE_S};
-	int fd cleanup_close = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd cleanup_close = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	int r = set_address(&addr, path, err);
 
 	if (r < 0)
@@ -214,9 +215,9 @@ static int listen_at(const char *path, struct error *err)
 
 	if (r < 0)
 		return r;
-	int other cleanup_close = connect_to(path, NULL);
+	int other cleanup_close = connect_to(path, SOCK_NONBLOCK, NULL);
 
-	if (other >= 0)
+	if (other >= 0 || other == -EAGAIN)
 		return error_set(err, -EADDRINUSE, "another dockprof answers at %s", path);
 	if (other == -ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path);
@@ -303,7 +304,7 @@ int control_ask(const char *path, const char *request, struct strbuf *out, struc
 {
 	struct strbuf in cleanup_strbuf = STRBUF_INIT;
 	char *line cleanup_free = xasprintf("%s\n", request);
-	int fd cleanup_close = connect_to(path, err);
+	int fd cleanup_close = connect_to(path, 0, err);
 
 	if (fd < 0)
 		return fd;

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent_control.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "commands.h"
 #include "control.h"
@@ -178,6 +180,49 @@ START_TEST(a_second_agent_leaves_the_first_alone)
 }
 END_TEST
 
+START_TEST(one_that_answers_nobody_holds_up_nobody)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct control *other;
+	struct error err = {0};
+
+	snprintf(path, sizeof(path), "%s/stopped", dir.path);
+	strcpy(addr.sun_path, path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(listen(fd, 0), 0);
+	int64_t begin = clock_monotonic_ns();
+
+	/* It has room for one that waits. */
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(control_new(loop, path, answer, NULL, &other, &err), -EADDRINUSE);
+	ck_assert_int_lt(clock_monotonic_ns() - begin, 2 * NSEC_PER_SEC);
+	close(fd);
+	unlink(path);
+}
+END_TEST
+
+START_TEST(an_agent_without_its_socket_tries_again)
+{
+	struct agent_control agent = {.loop = loop};
+
+	agent_control_apply(&agent, path);
+	ck_assert_ptr_null(agent.control);
+	agent_control_retry(&agent);
+	ck_assert_ptr_null(agent.control);
+	control_free(steal_ptr(&control));
+	ck_assert_int_eq(connect_raw(), -1);
+	agent_control_retry(&agent);
+	int fd cleanup_close = connect_raw();
+
+	ck_assert_int_ge(fd, 0);
+	agent_control_apply(&agent, "");
+	agent_control_retry(&agent);
+	ck_assert_ptr_null(agent.control);
+	agent_control_release(&agent);
+}
+END_TEST
+
 START_TEST(a_socket_that_nobody_serves_is_replaced)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -239,4 +284,5 @@ END_TEST
 UNIT_MAIN_FIXTURE("control", setup, teardown, a_request_gets_its_answer_and_exit_code,
 	a_long_answer_arrives_whole, an_endless_request_is_ended,
 	no_more_than_some_at_once_and_then_again, a_second_agent_leaves_the_first_alone,
+	one_that_answers_nobody_holds_up_nobody, an_agent_without_its_socket_tries_again,
 	a_socket_that_nobody_serves_is_replaced, nobody_there, without_descriptors_the_loop_rests)
