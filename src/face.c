@@ -16,7 +16,9 @@
 #include "face_parts.h"
 #include "web/page.h"
 
-#define APPLY_NS (100 * NSEC_PER_MSEC) /* for the answer to a reload to leave */
+#define APPLY_NS     (100 * NSEC_PER_MSEC) /* for the answer to a reload to leave */
+/* Looking up a host's name waits for the network, and the loop with it: a fiftieth of its time at most. */
+#define LISTEN_SHARE 49
 
 struct route {
 	const char *path;
@@ -144,6 +146,7 @@ static bool service_is(const struct hashmap_entry *e, const void *key)
 static void try_to_listen(struct face *f)
 {
 	const struct web_face_options *o = &f->view.config->web;
+	int64_t begin = clock_monotonic_ns();
 	struct web_options options = {
 		.address = f->wanted,
 		.hosts = (const char *const *)o->allowed_hosts,
@@ -158,6 +161,9 @@ static void try_to_listen(struct face *f)
 		return;
 	}
 	f->web = NULL;
+	int64_t now = clock_monotonic_ns();
+
+	f->listen_again_ns = now + (now - begin) * LISTEN_SHARE;
 	if (!f->complained)
 		log_warn("web",
 			"no page and no metrics; profiling goes on, trying again (web.listen_address)",
@@ -277,6 +283,6 @@ void face_round(struct face *f, const struct collect_tally *tally, bool good)
 	all->unknown += tally->unknown;
 	for (int i = 0; i < LOSS_COUNT; i++)
 		all->lost[i] += tally->lost[i];
-	if (f->wanted && !f->web)
+	if (f->wanted && !f->web && clock_monotonic_ns() >= f->listen_again_ns)
 		try_to_listen(f);
 }

@@ -42,7 +42,7 @@ void face_free(struct face *f);
 
 /*
  * At the start: listens where the configuration says. Where that cannot be, one line
- * tells why, the agent goes on, and each round tries again.
+ * tells why, the agent goes on, and rounds try again: each one, or fewer where trying takes long.
  */
 void face_apply(struct face *f);
 /* After a reload; a good one is applied a moment later. */

@@ -42,6 +42,7 @@ struct face {
 	char *wanted; /* the address it listens on or tries to; NULL: none */
 	char *listening; /* what that was made of */
 	bool complained;
+	int64_t listen_again_ns; /* CLOCK_MONOTONIC; not before then */
 	struct loop_timer apply_timer;
 	struct history *history;
 	struct face_totals totals;

@@ -20,10 +20,10 @@ static int fail(int code, const char *address, struct error *err)
 	return error_set_errno(err, code, "cannot listen on %s", address);
 }
 
-/* A socket file that refuses is of a process that is gone. */
+/* A socket file that refuses is of a process that is gone; one with a full queue is not waited for. */
 static void remove_stale(const struct sockaddr_un *address)
 {
-	int fd cleanup_close = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd cleanup_close = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct stat st;
 
 	if (fd < 0 || lstat(address->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))

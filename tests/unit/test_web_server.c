@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "unit/temp_dir.h"
 #include "web/server.h"
@@ -358,10 +359,35 @@ START_TEST(a_unix_socket_is_its_owners)
 }
 END_TEST
 
+START_TEST(a_socket_whose_owner_is_stopped_is_not_waited_for)
+{
+	struct temp_dir directory;
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd cleanup_close = socket(AF_UNIX, SOCK_STREAM, 0);
+	char address[512];
+	struct web *other;
+	struct error err = {0};
+
+	temp_dir_init(&directory);
+	snprintf(address, sizeof(address), "unix:%s/s", directory.path);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/s", directory.path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(listen(fd, 0), 0);
+	/* It has room for one that waits: what comes then would wait for ever. */
+	alarm(20);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(web_new(loop, &(struct web_options){.address = address}, &ops,
+					 NULL, &other, &err),
+			-EADDRINUSE);
+	temp_dir_release(&directory);
+}
+END_TEST
+
 UNIT_MAIN_FIXTURE("web_server", setup, teardown, one_connection_asks_many_times,
 	a_request_may_come_byte_by_byte, a_head_is_answered_without_a_body,
 	a_small_body_is_skipped_a_large_one_refused, strangers_are_refused,
 	a_head_without_end_is_cut_off, two_hundred_slow_clients_leave_room,
 	a_slow_request_ends_in_time, answers_that_nobody_takes_are_bounded,
 	an_answer_may_come_later, who_waits_for_an_answer_is_told_of_a_client_that_left,
-	an_address_in_use_is_said, a_unix_socket_is_its_owners)
+	an_address_in_use_is_said, a_unix_socket_is_its_owners,
+	a_socket_whose_owner_is_stopped_is_not_waited_for)
