@@ -70,9 +70,14 @@ static void evict(struct unwinder *u)
 	unwind_quiesce(u);
 }
 
+static bool is_in_vain(const struct unwinder *u, size_t size)
+{
+	return size >= u->no_room_for || u->evictions == EVICTIONS_MAX;
+}
+
 bool unwind_make_room(struct unwinder *u, size_t size)
 {
-	if (size >= u->no_room_for || u->evictions == EVICTIONS_MAX)
+	if (is_in_vain(u, size))
 		return false;
 	u->evictions++;
 	evict(u);
@@ -187,10 +192,10 @@ static bool clear_chunk(struct unwinder *u, size_t size)
 {
 	int chunk = page_table_count(u->pages) ? chunk_to_clear(u, size) : -1;
 
-	/* For what is moved there is to be room, too. */
-	if (chunk < 0 || !unwind_make_room(u, size))
+	if (chunk < 0 || is_in_vain(u, size))
 		return false;
 	drop_pages_in(u, (uint32_t)chunk);
+	unwind_make_room(u, size); /* in the others, for what is moved there */
 	slab_rest_chunk(u->slab, (uint32_t)chunk);
 	bool cleared = move_indexes(u, (uint32_t)chunk);
 

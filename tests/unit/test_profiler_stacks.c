@@ -9,6 +9,7 @@
 #include <sys/time.h>
 
 #include "sampling.h"
+#include "unwind/unwinder_inside.h"
 
 #define FRAMES_KEPT 32
 
@@ -224,6 +225,102 @@ START_TEST(stacks_reach_their_root_through_code_without_frame_pointers)
 }
 END_TEST
 
+/* Pages that nobody has asked for get rows, no two the same, until the tables have so many chunks, or (true) are full. */
+static bool fill_tables(struct unwinder *u, size_t chunks)
+{
+	static struct page_rows rows = {.count = 1800};
+
+	for (uint32_t number = 1; number < UNWIND_BINARIES_MAX; number++) {
+		struct binary *b = u->by_number[number];
+
+		for (uint32_t i = 0; b && i < b->page_count; i++) {
+			uint32_t *refs = unwind_page_refs(u, b);
+
+			if (refs[i])
+				continue;
+			if (slab_bytes(u->slab) / SLAB_CHUNK_SIZE >= chunks)
+				return false;
+			rows.at[1]++;
+			refs[i] = page_table_take(u->pages, &rows);
+			if (!refs[i])
+				return true;
+		}
+	}
+	return false;
+}
+
+static void drop_pages(struct unwinder *u)
+{
+	for (uint32_t number = 1; number < UNWIND_BINARIES_MAX; number++) {
+		struct binary *b = u->by_number[number];
+
+		for (uint32_t i = 0; b && i < b->page_count; i++)
+			if (unwind_page_refs(u, b)[i])
+				unwind_drop_page(u, b, i);
+	}
+	unwind_quiesce(u);
+}
+
+static void tell_of_another(struct unwinder *u, uint32_t number, size_t count)
+{
+	struct mapping *list = xcalloc(count, sizeof(*list));
+	struct process_id id = {.pid = (5u << 20) + number, .start_ns = 1};
+	uint32_t ref, told;
+
+	for (size_t i = 0; i < count; i++) {
+		list[i].start = (i + 1) << 20;
+		list[i].end = list[i].start + UNWIND_PAGE_SIZE;
+	}
+	unwinder_set_process(u, &id, &(struct process_maps){.list = list, .count = count});
+	unwinder_mappings(u, &id, &ref, &told);
+	ck_assert_uint_ne(ref, 0);
+	free(list);
+}
+
+/* Its tables are moved while the kernel walks by them. */
+START_TEST(stacks_stay_complete_when_tables_move)
+{
+	struct profiler_options options = defaults();
+	struct unwinder_stats before, after;
+	struct fixture f;
+	uint32_t ref, moved, count;
+
+	options.unwind_max_bytes = 3 << 20;
+	if (!setup_with(&f, &options))
+		return;
+	f.work = sort_things;
+	pid_t pid = start_spinner(&f, NULL);
+	struct unwinder *u = profiler_unwinder(f.profiler);
+
+	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
+	spell_until_complete(&f);
+	ck_assert(unwinder_mappings(u, &f.process, &ref, &count));
+	for (uint32_t chunks = 2; chunks <= 3; chunks++) {
+		fill_tables(u, chunks);
+		tell_of_another(u, chunks, 9000);
+	}
+	bool full = fill_tables(u, SIZE_MAX);
+
+	tell_of_another(u, 0, 12000);
+	ck_assert(unwinder_mappings(u, &f.process, &moved, &count));
+	ck_assert(!full || moved != ref); /* nearly all systems have as much code */
+	drop_pages(u);
+	spell_until_complete(&f);
+	/* Soon the kernel finds all it needs. */
+	for (int i = 0; i < 20; i++) {
+		unwinder_stats(u, &before);
+		spell(&f);
+		unwinder_stats(u, &after);
+		ck_assert_uint_ge(f.with_chain * 100, f.of_watched * 95);
+		if (f.of_watched >= SOME && after.walks == before.walks)
+			break;
+	}
+	ck_assert_uint_eq(after.walks, before.walks);
+	stop_spinner(pid);
+	teardown(&f);
+}
+END_TEST
+
 /* The longest user call chain that perf itself samples of a process in some time. */
 static size_t perf_chain(pid_t pid, uint64_t *ips, size_t max, struct fixture *f)
 {
@@ -308,6 +405,7 @@ int main(void)
 #endif
 	tcase_add_test(tcase, a_signal_handler_on_its_own_stack_leads_back_to_what_it_interrupted);
 	tcase_add_test(tcase, stacks_reach_their_root_through_code_without_frame_pointers);
+	tcase_add_test(tcase, stacks_stay_complete_when_tables_move);
 	tcase_add_test(tcase, it_finds_what_the_kernels_own_walker_finds);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
