@@ -107,9 +107,7 @@ static __noinline int interp_begin(const struct python_process *python, struct p
 		walk->state = known->state;
 	if (walk->state && python_begin(NULL, python, walk))
 		return walk->frame != 0;
-	/* Where its word is empty, the thread has never run Python. */
-	if (python->path.derefs <= PYTHON_PATH_DEREFS &&
-		!python_state_by_path(NULL, &python->path, walk->thread_pointer))
+	if (python_never_ran(NULL, &python->path, walk->thread_pointer))
 		return 0;
 	if (!known || known->asked != interval)
 		report_thread(process, walk->thread_pointer);

@@ -92,6 +92,18 @@ INTERP_INLINE uint64_t python_state_by_path(const struct interp_memory *memory,
 	return python_word(memory, at);
 }
 
+/*
+ * Whether the thread has surely never run Python: its word under the pthread key is empty. A thread-local variable
+ * (below the thread pointer, or in a module's block) may be that of who has the GIL: from 3.15 on there is no key.
+ */
+INTERP_INLINE int python_never_ran(const struct interp_memory *memory,
+	const struct python_path *path, uint64_t thread_pointer)
+{
+	if (path->derefs > 1 || (path->derefs == 0 && path->first < 0))
+		return 0;
+	return !python_state_by_path(memory, path, thread_pointer);
+}
+
 /* The thread's state, or 0: then user space should look for the thread. */
 INTERP_INLINE uint64_t python_state(const struct interp_memory *memory,
 	const struct python_process *process, const struct python_walk *walk)

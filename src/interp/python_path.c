@@ -13,8 +13,10 @@
  * (The threads that musl starts have their keys behind struct pthread, so a distance would do; the main thread has not.)
  *
  * The places that hold it always come first: Python's own variable for the current thread is empty whenever
- * the thread has let go of the GIL, the key is not. Where several threads are known, the place must be
- * right for the most of them. It need not be right for ever: what is found there is checked each time.
+ * the thread has let go of the GIL, the key is not. From 3.15 on there is no key but a second variable, and while only
+ * one thread is there, which has the GIL, the two look the same. Where several threads are known, the place must be
+ * right for the most of them. It need not be right for ever: what is found there is checked each time, and whose
+ * variable is empty is looked for among the threads (python_never_ran()).
  */
 #include "interp/python_process.h"
 

@@ -44,17 +44,18 @@ def check_newest(run, engine, kind):
     _agent, received = run.profiled(rate=297)
     name = "python" + kind
     check_version(run, engine, received, name, "/usr/bin/" + name, root=root)
+    check_version(run, engine, received, "lib" + name, "/usr/bin/service", root=root, Env=["PYTHONHOME=/usr"])
 
 
 @flavours("any")
 def test_python_3_14(run, engine):
-    """Debian sid's 3.14: Python's root and a native root in 99.5 % of the samples."""
+    """Debian sid's 3.14, and a program with its library: Python's root and a native root in 99.5 % of the samples."""
     check_newest(run, engine, "3.14")
 
 
 @flavours("any")
 def test_python_3_15(run, engine):
-    """Debian sid's 3.15: the same."""
+    """Debian sid's 3.15, and a program with its library: the same."""
     check_newest(run, engine, "3.15")
 
 

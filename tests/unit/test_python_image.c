@@ -255,6 +255,33 @@ START_TEST(all_interpreters_states_count_together)
 }
 END_TEST
 
+static int read_empty(const struct interp_memory *memory, uint64_t address, void *buf, size_t len)
+{
+	(void)memory, (void)address;
+	memset(buf, 0, len);
+	return 0;
+}
+
+/* 3.15 has no key, but a variable of whoever has the GIL. */
+START_TEST(an_empty_key_tells_that_a_thread_is_none_of_pythons)
+{
+	const struct interp_memory memory = {.read = read_empty};
+	const struct {
+		struct python_path path;
+		int never;
+	} cases[] = {
+		{{.first = 808}, 1},
+		{{.first = 1296, .next = {24}, .derefs = 1}, 1},
+		{{.first = -16}, 0},
+		{{.first = 8, .next = {16, 64}, .derefs = 2}, 0},
+		{{.derefs = PYTHON_NO_PATH}, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		ck_assert_int_eq(python_never_ran(&memory, &cases[i].path, 4096), cases[i].never);
+}
+END_TEST
+
 START_TEST(lines_of_each_table)
 {
 	/* Objects/lnotab_notes.txt: its own example, and a step back. */
@@ -361,5 +388,5 @@ END_TEST
 UNIT_MAIN("python_image", each_version_is_read_as_it_wrote, another_code_object_has_no_name,
 	an_unknown_version_is_left_alone, a_version_that_describes_itself_need_not_be_known,
 	an_interpreter_without_threads_is_asked_again, chains_that_lead_nowhere_end,
-	all_interpreters_states_count_together, lines_of_each_table,
-	a_name_takes_few_reads_and_a_line_fewer)
+	all_interpreters_states_count_together, an_empty_key_tells_that_a_thread_is_none_of_pythons,
+	lines_of_each_table, a_name_takes_few_reads_and_a_line_fewer)
