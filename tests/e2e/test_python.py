@@ -272,11 +272,11 @@ def test_python_greenlets(run, engine):
 @alone
 @flavours("any")
 def test_python_short(run, engine):
-    """A program that lives for a second has the names of its functions, though the interval is longer."""
+    """A program that lives for two seconds has the names of its functions, though the interval is longer."""
     check_can_sample()
     python = interpreters()[0]
     _agent, received = run.profiled(interval="5s")
-    container = run_python(run, engine, [python, f"{PROGRAMS}/busy.py", "1"], "short")
+    container = run_python(run, engine, [python, f"{PROGRAMS}/busy.py", "2"], "short")
     assert engine.api.wait(container) == 0, engine.api.logs(container)
     wait_until(lambda: received.ticks("short") > 40, "its profiles", 30)
     functions = received.functions("short")
