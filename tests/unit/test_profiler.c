@@ -34,7 +34,8 @@ START_TEST(a_process_is_sampled_as_often_as_it_runs_with_its_whole_call_chain)
 	if (!in_test_machine())
 		ck_assert_double_ge((double)f.of_watched, expected * 0.9 - 10);
 	ck_assert_double_le((double)f.of_watched, expected * 1.1 + 10);
-	ck_assert_uint_ge(f.with_chain * 100, f.of_watched * 97);
+	/* An emulated machine may be slow to come for the first stacks, which are only their innermost frame then. */
+	ck_assert_uint_ge(f.with_chain * 100, f.of_watched * (in_test_machine() ? 85 : 97));
 	ck_assert_uint_ge(f.processes_seen, 1);
 	ck_assert_uint_eq(f.process.pid, (uint32_t)pid);
 	ck_assert_uint_eq(lost_of(&f), 0);
@@ -335,7 +336,8 @@ START_TEST(cpus_are_followed_as_they_come_and_go)
 		round_of(&f);
 		uint64_t other = ticks_in(&f, NSEC_PER_SEC / 2);
 
-		ck_assert_uint_ge(two, one + one / 2);
+		/* An emulated CPU loses ticks where the emulator is kept waiting. */
+		ck_assert_uint_ge(two, one + one / (in_test_machine() ? 4 : 2));
 		ck_assert_uint_le(other, two - two / 4);
 		ck_assert_uint_gt(other, SOME);
 		put_out(burner[0]);
