@@ -12,7 +12,8 @@
  * last instruction before it. The code itself is the judge: a try whose returns are all at depth 8 and whose
  * ways into known code all agree is kept. Where none is, but a try was wrong by the same depth everywhere,
  * that much is added and it is tried once more. Without any such confirmation only what looks like the
- * beginning of a function is believed to be one.
+ * beginning of a function is believed to be one. All that is done without doubting that calls come back, then with it,
+ * if there was a call to be doubted.
  */
 #include "unwind/code_flow_inside.h"
 
@@ -109,16 +110,21 @@ static bool try_all(struct code_flow *f, size_t at, const struct before *before,
 	uint16_t entry = flow_number(f, &FLOW_AT_ENTRY),
 		 best = before->call ? before->call : before->last;
 	uint16_t guesses[] = {before->dispatch, is_start ? entry : 0, before->call, before->last};
+	uint16_t better = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(guesses); i++) {
 		bool tried = false;
 
 		for (size_t k = 0; k < i; k++)
 			tried |= guesses[k] == guesses[i];
-		if (!tried && try(f, at, guesses[i]))
+		if (tried)
+			continue;
+		if (try(f, at, guesses[i]))
 			return true;
+		if (guesses[i] == best)
+			better = corrected(f, best);
 	}
-	if (best && !try(f, at, best) && try(f, at, corrected(f, best)))
+	if (try(f, at, better))
 		return true;
 	return !is_start && try(f, at, entry);
 }
@@ -128,11 +134,11 @@ static bool follow_place(struct code_flow *f, size_t at, const struct before *be
 	uint16_t entry = flow_number(f, &FLOW_AT_ENTRY);
 	bool is_start = looks_like_start(f, at, before);
 
-	f->blames = false;
+	f->blames = f->could_blame = false;
 	if (try_all(f, at, before, is_start))
 		return true;
 	f->blames = true;
-	if (try_all(f, at, before, is_start))
+	if (f->could_blame && try_all(f, at, before, is_start))
 		return true;
 	bool pointed_to = is_pointed_to(f, at, before);
 

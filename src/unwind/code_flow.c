@@ -187,6 +187,7 @@ static void blame(struct code_flow *f, int32_t excess, uint16_t via)
 	f->work += steps / STEPS_PER_WORK;
 	if (!found && via)
 		found = &f->calls[via - 1];
+	f->could_blame |= found != NULL;
 	if (found && f->blames && !(f->mark[found->at] & MARK_NO_RETURN) &&
 		f->blamed_count < BLAMED_MAX) {
 		f->mark[found->at] |= MARK_NO_RETURN;

@@ -58,6 +58,7 @@ struct code_flow {
 	size_t call_count, next_call;
 	bool overflow;
 	bool blames; /* contradictions may be because of calls that do not come back */
+	bool could_blame; /* it would have made a difference if it did */
 	bool doubtful; /* the state at the seed is a guess: rbp must come out right too */
 	uint32_t seed;
 	size_t confirmed; /* returns at depth 8, ways that agree */

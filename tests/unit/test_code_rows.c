@@ -140,6 +140,25 @@ START_TEST(padding_is_work)
 }
 END_TEST
 
+/* Handlers of a virtual machine, which go from one to the next and never return: what says nothing once is not asked again. */
+START_TEST(what_nothing_leads_to_is_tried_once_with_each_state)
+{
+	enum { HANDLER = 64, LEN = 8 << 10 };
+	struct code_flow *f = code_flow_new();
+	uint8_t *code = code_flow_begin(f, LEN, 0x1000);
+
+	/* inc %eax, for each two bytes; at the end of each handler jmp *%rcx */
+	for (size_t at = 0; at < LEN; at += 2)
+		memcpy(code + at, (at + 2) % HANDLER ? "\xff\xc0" : "\xff\xe1", 2);
+	memcpy(code, "\x53", 1); /* push %rbx; nop */
+	memcpy(code + 1, "\x90", 1);
+	code_flow_add_start(f, 0);
+	/* Once for its marks, once with the state of the dispatch before and once with a function's, once to skip it. */
+	ck_assert_uint_le(code_flow_run(f, LEN), 5 * LEN / 2);
+	code_flow_free(f);
+}
+END_TEST
+
 /* Every page of a file without tables says the same alone as with its neighbours. */
 START_TEST(rows_do_not_depend_on_what_was_asked_before)
 {
@@ -204,4 +223,5 @@ UNIT_MAIN("code_rows", pushes_and_pops_are_counted, frame_pointers_survive_an_un
 	a_call_that_does_not_come_back_is_found_out, a_function_that_only_jumps_lead_to_is_no_loop,
 	what_a_jump_table_leads_to_has_the_depth_of_the_dispatch,
 	a_large_frame_touched_page_by_page, contradictions_give_no_rows, padding_is_work,
+	what_nothing_leads_to_is_tried_once_with_each_state,
 	rows_do_not_depend_on_what_was_asked_before, rows_equal_those_of_call_frame_information)
