@@ -331,6 +331,39 @@ def test_slow_clients_disturb_nothing(run):
     assert abs(ticks - expected) < 0.1 * expected, (ticks, expected)
 
 
+def test_a_spool_that_a_reload_takes_away_is_told(run):
+    """One line says how many profiles are left and where, and the metrics add up; put back, they are delivered."""
+    received = run.receiver()
+    received.status = 503
+    endpoint = f'write: {{endpoint: [{{name: far, url: "{received.url}", max_backoff_period: 1s}}]'
+    agent, url = local_agent_with_page(run)
+    with open(run.path("dockprof.yml")) as file:
+        rest = re.sub("write:.*\n", "", file.read())
+
+    def reload(end):
+        run.write("dockprof.yml", f"{rest}{endpoint}{end}\n")
+        assert post(url + "/-/reload")[0] == 200
+
+    def count(what):
+        return metrics(url).get(f'dockprof_write_profiles_{what}', 0)
+
+    with_spool = f', spool: {{path: {run.path("spool")}}}}}'
+    reload(with_spool)
+    wait_until(lambda: count('spooled{endpoint="far"}') >= 2, "profiles on disk")
+    reload("}")
+    agent.wait_for_log("the configuration has a spool no more")
+    line = next(line for line in agent.log().splitlines() if "a spool no more" in line)
+    left = count('dropped_total{endpoint="far",reason="left"}')
+    assert f'left="{left:.0f} profiles in {run.path("spool")}/127_0_0_1_' in line and left >= 2, line
+    counts = [count(f'{what}{{endpoint="far"}}') for what in
+              ("added_total", "recovered_total", "sent_total", "waiting", "spooled")]
+    assert counts[0] + counts[1] == counts[2] + counts[3] + counts[4] + left, (counts, left)
+    received.status = 200
+    reload(with_spool)
+    wait_until(lambda: count('recovered_total{endpoint="far"}') == left, "the profiles found again")
+    wait_until(lambda: count('spooled{endpoint="far"}') == 0, "all delivered")
+
+
 SLOW_SYNC = """
 #include <unistd.h>
 int fsync(int fd) { (void)fd; sleep(2); return 0; }
