@@ -29,6 +29,7 @@ void endpoint_use_spool(struct endpoint *e, struct spool *spool);
 void endpoint_limit_spool(struct endpoint *e, const struct spool_options *options);
 /* Once, before anything is added: what waits in the spool is sent. */
 void endpoint_start(struct endpoint *e);
+bool endpoint_has_spool(const struct endpoint *e, const char *path);
 /* Another reference to its spool where that is at `path`; else NULL. */
 struct spool *endpoint_pass_spool(struct endpoint *e, const char *path);
 /* Another endpoint takes from its spool from now on; this one only finishes what it has. */

@@ -227,11 +227,14 @@ void endpoint_own_spool(struct endpoint *e)
 	endpoint_tell(e, WRITER_SPOOL_FOUND, &err);
 }
 
+bool endpoint_has_spool(const struct endpoint *e, const char *path)
+{
+	return e->spool && strcmp(spool_path(e->spool), path) == 0;
+}
+
 struct spool *endpoint_pass_spool(struct endpoint *e, const char *path)
 {
-	if (!e->spool || strcmp(spool_path(e->spool), path) != 0)
-		return NULL;
-	return spool_ref(e->spool);
+	return endpoint_has_spool(e, path) ? spool_ref(e->spool) : NULL;
 }
 
 void endpoint_retire(struct endpoint *e)

@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "export/directory.h"
 #include "export/endpoint.h"
 #include "export/gzip.h"
@@ -29,9 +30,11 @@
 #include "export/push_request.h"
 #include "export/series_times.h"
 #include "export/spool.h"
+#include "export/spool_left.h"
 #include "export/told.h"
 
 #define SERVICE_SHOWN 128 /* bytes of a service's name in a message */
+#define PATH_SHOWN    512
 
 struct writer {
 	struct write_options options;
@@ -219,10 +222,28 @@ int writer_prepare(struct loop *loop, struct http *http, struct write_options *o
 	return 0;
 }
 
+static void on_left(void *ctx, const char *directory, uint64_t bytes)
+{
+	struct writer *w = ctx;
+	struct strbuf size cleanup_strbuf = STRBUF_INIT, shown cleanup_strbuf = STRBUF_INIT;
+	struct error err = {0};
+
+	for (size_t i = 0; i < w->endpoint_count; i++)
+		if (endpoint_has_spool(w->endpoints[i], directory))
+			return;
+	size_add(&size, bytes);
+	text_add_safe(&shown, directory, strlen(directory), PATH_SHOWN);
+	error_set(&err, 0, "%s in %s", size.buf, shown.buf);
+	if (w->ops->event)
+		w->ops->event(w->ctx, WRITER_SPOOL_LEFT, "", &err);
+}
+
 void writer_take_over(struct writer *w, struct writer *previous)
 {
 	if (previous)
 		follow(w, previous);
+	else if (w->options.spool.path)
+		spool_find_left(w->options.spool.path, on_left, w);
 	for (size_t i = 0; i < w->endpoint_count; i++) {
 		const struct spool_options options = spool_options_of(&w->options, NULL);
 

@@ -72,7 +72,8 @@ struct writer_ops {
 	 * was left), labels repaired (err; once per service, endpoint is ""), profiles of an
 	 * earlier run found in the spool (err: how many), the spool cannot be written (err: why;
 	 * once per reason and hour), profiles are left in a spool that the following configuration
-	 * does not use (err: how many, where). The messages are safe to print.
+	 * does not use, or that an earlier run left beside those of this one (err: how many, or their
+	 * bytes, and where; endpoint is "" then). The messages are safe to print.
 	 */
 	void (*event)(void *ctx, enum writer_event event, const char *endpoint,
 		const struct error *err);

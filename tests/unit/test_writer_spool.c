@@ -326,6 +326,32 @@ START_TEST(an_endpoint_that_goes_tells_what_it_leaves_on_disk)
 }
 END_TEST
 
+START_TEST(what_an_earlier_run_left_for_another_endpoint_is_told_at_the_start)
+{
+	struct forked_server server = {0};
+
+	SCRIPT(0, 503);
+	forked_server_start(&server, serve_first);
+	fill_spool(server.url);
+	writer_free(steal_ptr(&writer));
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 0);
+	writer = follow("http://127.0.0.1:1/other", NULL);
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 1);
+	ck_assert_ptr_nonnull(strstr(events.buf, " B in "));
+	ck_assert_ptr_nonnull(strstr(events.buf, "/spool/127_0_0_1_"));
+	writer_free(steal_ptr(&writer));
+
+	/* Its own is none of that kind, and neither is one in which nothing waits. */
+	script_set(scripts[0], (const int[]){200, 0});
+	writer = follow(server.url, NULL);
+	run_until(stats(0).sent.profiles == 10);
+	writer_free(steal_ptr(&writer));
+	writer = follow("http://127.0.0.1:1/other", NULL);
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 1);
+	forked_server_stop(&server);
+}
+END_TEST
+
 /* Tenants exchange their names, and with it their spools. */
 START_TEST(endpoints_that_exchange_their_spools_count_each_profile_somewhere)
 {
@@ -537,6 +563,7 @@ UNIT_MAIN_FIXTURE("writer_spool", set_up_spool, tear_down_spool,
 	a_configuration_that_is_not_taken_in_the_end_has_changed_nothing,
 	the_configuration_before_the_last_may_come_back, a_spool_that_moves_leaves_nothing_untold,
 	an_endpoint_that_goes_tells_what_it_leaves_on_disk,
+	what_an_earlier_run_left_for_another_endpoint_is_told_at_the_start,
 	endpoints_that_exchange_their_spools_count_each_profile_somewhere,
 	an_endpoint_that_is_down_does_not_hold_up_another, an_endpoint_that_is_down_may_come_first,
 	one_profile_that_the_server_chokes_on_is_given_up_in_the_end, what_is_too_old_is_not_sent,
