@@ -127,7 +127,7 @@ def stands_at_its_calls(frames):
                for frame, next_one in zip(own, own[1:]))
 
 
-def check_version(run, engine, received, name, interpreter, program=f"{PROGRAMS}/busy.py", **options):
+def check_version(run, engine, received, name, interpreter, program=f"{PROGRAMS}/busy.py", patterns=(), **options):
     container = run_python(run, engine, [interpreter, program, "1000", "parent"], name, **options)
     stacks = steady(received, name)
     engine.api.remove(container)
@@ -141,7 +141,7 @@ def check_version(run, engine, received, name, interpreter, program=f"{PROGRAMS}
             r"busy\.py in_generator;.*busy\.py numbers",
             r"busy\.py in_asyncio;.*busy\.py coroutine;.*busy\.py awaited;busy\.py arithmetic",
             r"busy\.py <module>;busy\.py in_child",
-            r"busy\.py sorted_by_key;.*busy\.py (sorted_by_key\.<locals>\.)?<lambda>")
+            r"busy\.py sorted_by_key;.*busy\.py (sorted_by_key\.<locals>\.)?<lambda>", *patterns)
     except AssertionError as error:
         raise AssertionError(f"{interpreter}: {error}") from None
 
