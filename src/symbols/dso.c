@@ -194,7 +194,7 @@ static struct dso *get_found(struct dso_cache *cache, int process_dir,
 		return dso;
 	}
 	if (cache->dsos.count >= MAX_DSOS ||
-		root_share_files(&cache->roots, &key->root) >= MAX_OF_ROOT)
+		root_share_is_used_up(&cache->roots, &key->root, MAX_OF_ROOT))
 		return NULL;
 	dso = add(cache, key, MODULE_FILE);
 	dso->mapped.path = dso->path;

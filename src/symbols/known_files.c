@@ -6,7 +6,8 @@
  * Opening a file costs some 30 us, so on a host that runs ever new programs the number of openings is limited
  * as a bucket leaks: BURST at once, then one per OPENING_NS.
  *
- * A root, which is a container, has a quarter of the room at most: its new files take that of its own unused ones.
+ * A root, which is a container, has a quarter of the room at most: its new files take that of its own unused ones. All
+ * roots on one device, which a container may have by chroot, have half.
  */
 #include "symbols/known_files.h"
 
@@ -40,6 +41,7 @@ struct known_root {
 	struct root_id root;
 	size_t files, bytes;
 	struct list_node unused; /* of its files */
+	struct known_root *device; /* all roots of its device; NULL: it is one, or no root */
 };
 
 static bool root_is(const struct hashmap_entry *e, const void *key)
@@ -72,7 +74,7 @@ static size_t bytes_of(const struct known_file *file)
 	return sizeof(*file) + strlen(file->path) + 1;
 }
 
-static struct known_root *root_take(struct known_files *files, const struct root_id *root,
+static struct known_root *root_get(struct known_files *files, const struct root_id *root,
 	size_t bytes)
 {
 	uint64_t hash = hash_combine(root->dev, root->inode);
@@ -90,8 +92,20 @@ static struct known_root *root_take(struct known_files *files, const struct root
 	return r;
 }
 
+static struct known_root *root_take(struct known_files *files, const struct root_id *root,
+	size_t bytes)
+{
+	struct known_root *r = root_get(files, root, bytes);
+
+	if (root->inode)
+		r->device = root_get(files, &(struct root_id){.dev = root->dev}, bytes);
+	return r;
+}
+
 static void root_give_back(struct known_files *files, struct known_root *r, size_t bytes)
 {
+	if (r->device)
+		root_give_back(files, r->device, bytes);
 	r->bytes -= bytes;
 	if (--r->files)
 		return;
@@ -124,9 +138,14 @@ static bool is_over(const struct known_files *files, size_t bytes)
 	return files->files.count >= MAX_FILES || files->bytes + bytes > MAX_BYTES;
 }
 
+static bool has_more(const struct known_root *r, size_t share)
+{
+	return r->files > MAX_FILES / share || r->bytes > MAX_BYTES / share;
+}
+
 static bool root_is_over(const struct known_root *r)
 {
-	return r->files > MAX_FILES / ROOT_SHARE || r->bytes > MAX_BYTES / ROOT_SHARE;
+	return has_more(r, ROOT_SHARE) || (r->device && has_more(r->device, ROOT_SHARE / 2));
 }
 
 /* What is unused goes, of the root's own files first. */

@@ -24,14 +24,26 @@ static struct root_share *find(const struct hashmap *shares, const struct root_i
 	return e ? container_of(e, struct root_share, entry) : NULL;
 }
 
-size_t root_share_files(const struct hashmap *shares, const struct root_id *root)
+static struct root_id device_of(const struct root_id *root)
+{
+	return (struct root_id){.dev = root->dev};
+}
+
+static size_t files_of(const struct hashmap *shares, const struct root_id *root)
 {
 	const struct root_share *share = find(shares, root);
 
 	return share ? share->files : 0;
 }
 
-struct root_share *root_share_take(struct hashmap *shares, const struct root_id *root)
+bool root_share_is_used_up(const struct hashmap *shares, const struct root_id *root, size_t max)
+{
+	struct root_id device = device_of(root);
+
+	return files_of(shares, root) >= max || files_of(shares, &device) >= 2 * max;
+}
+
+static struct root_share *take(struct hashmap *shares, const struct root_id *root)
 {
 	struct root_share *share = find(shares, root);
 
@@ -44,8 +56,20 @@ struct root_share *root_share_take(struct hashmap *shares, const struct root_id 
 	return share;
 }
 
+struct root_share *root_share_take(struct hashmap *shares, const struct root_id *root)
+{
+	struct root_share *share = take(shares, root);
+	struct root_id device = device_of(root);
+
+	if (root->inode)
+		share->device = take(shares, &device);
+	return share;
+}
+
 void root_share_give_back(struct hashmap *shares, struct root_share *share)
 {
+	if (share->device)
+		root_share_give_back(shares, share->device);
 	if (--share->files)
 		return;
 	hashmap_remove(shares, &share->entry);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How many files are held of each root, so that one container cannot take the room of all others. */
+/*
+ * How many files are held of each root, so that one container cannot take the room of all others. A container may
+ * have ever other roots (chroot), but on its file system: what all roots of one have together is counted too.
+ */
 #ifndef SYMBOLS_ROOT_SHARE_H
 #define SYMBOLS_ROOT_SHARE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/hashmap.h"
@@ -12,11 +16,13 @@ struct root_share {
 	struct hashmap_entry entry;
 	struct root_id root;
 	size_t files; /* never 0 */
+	struct root_share
+		*device; /* that of all roots of its device; NULL: it is one, or of no root */
 };
 
 void root_shares_init(struct hashmap *shares);
-/* How many there are of a root. */
-size_t root_share_files(const struct hashmap *shares, const struct root_id *root);
+/* Whether a root has so many, or those on its device together twice as many. */
+bool root_share_is_used_up(const struct hashmap *shares, const struct root_id *root, size_t max);
 /* One more, to be given back. */
 struct root_share *root_share_take(struct hashmap *shares, const struct root_id *root);
 void root_share_give_back(struct hashmap *shares, struct root_share *share);

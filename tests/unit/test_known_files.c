@@ -66,6 +66,32 @@ START_TEST(a_root_leaves_room_for_others)
 }
 END_TEST
 
+/* Each directory of a container may be the root of a process. */
+START_TEST(roots_on_one_device_leave_room_for_others)
+{
+	struct map_entry entry = {.dev_major = 8, .inode = 1, .path = "/program"};
+	struct known_files files;
+	size_t count = 0;
+
+	known_files_init(&files, NULL);
+	for (uint64_t i = 0; i < MANY; i++) {
+		kept[i] = get(&files, i + 1, 1, "/program");
+		count += kept[i] != NULL;
+	}
+	ck_assert_uint_gt(count, 3000);
+	ck_assert_uint_lt(count, 5000);
+	struct known_file *other = known_file_get(&files, &entry, 0, &(struct root_id){2, 1});
+
+	ck_assert_ptr_nonnull(other);
+	known_file_unref(&files, other);
+	give_back(&files);
+	for (int round = 0; round < 4; round++)
+		known_files_end_round(&files);
+	ck_assert_uint_eq(files.roots.count, 0);
+	known_files_release(&files);
+}
+END_TEST
+
 /* Programs that come and go. */
 START_TEST(a_roots_new_files_take_the_room_of_its_unused_ones)
 {
@@ -89,5 +115,5 @@ START_TEST(a_roots_new_files_take_the_room_of_its_unused_ones)
 }
 END_TEST
 
-UNIT_MAIN("known_files", a_root_leaves_room_for_others,
+UNIT_MAIN("known_files", a_root_leaves_room_for_others, roots_on_one_device_leave_room_for_others,
 	a_roots_new_files_take_the_room_of_its_unused_ones)
