@@ -197,18 +197,27 @@ static bool is_internal(struct interp *in, const struct runtime *runtime, const 
 	return recent->internal;
 }
 
+static uint8_t mark_of(const struct interp_process_entry *p, const struct module *module)
+{
+	if (module->kind == MODULE_ANONYMOUS)
+		return STITCH_GENERATED;
+	if (p && p->runtime && module->kind == MODULE_FILE &&
+		begins_with_one_of(module->name, p->runtime->switching_modules))
+		return STITCH_SWITCHES;
+	return STITCH_PLAIN;
+}
+
 /* Without ranges, where the process is not known: then its native frames are all there is. */
 static size_t plan_stack(struct interp *in, const struct process_id *id, struct stitch_stack stack)
 {
 	static const struct interp_ranges none;
 	const struct interp_process_entry *p = interp_find(in, id);
 	const struct frame *native = in->room.native;
-	bool *switches = in->room.switches;
+	uint8_t *marks = in->room.marks;
 
 	for (size_t i = 0; i < stack.ip_count; i++)
-		switches[i] = p && p->runtime && native[i].module->kind == MODULE_FILE &&
-			begins_with_one_of(native[i].module->name, p->runtime->switching_modules);
-	stack.switches = switches;
+		marks[i] = mark_of(p, native[i].module);
+	stack.marks = marks;
 	return stitch(&stack, p ? &p->description.ranges : &none, in->internal_frames,
 		in->room.plan);
 }
@@ -238,7 +247,7 @@ static void make_room(struct stack_room *s, size_t count)
 	s->capacity = grow_capacity(s->capacity, count);
 	s->native = xreallocarray(s->native, s->capacity, sizeof(s->native[0]));
 	s->plan = xreallocarray(s->plan, s->capacity, sizeof(s->plan[0]));
-	s->switches = xreallocarray(s->switches, s->capacity, sizeof(s->switches[0]));
+	s->marks = xreallocarray(s->marks, s->capacity, sizeof(s->marks[0]));
 }
 
 size_t interp_stack(struct interp *in, const struct process_id *id,
@@ -280,5 +289,5 @@ void interp_free_frames(struct interp *in)
 {
 	free(in->room.native);
 	free(in->room.plan);
-	free(in->room.switches);
+	free(in->room.marks);
 }

@@ -50,7 +50,7 @@ struct recent_function {
 struct stack_room {
 	struct frame *native;
 	struct stitched *plan;
-	bool *switches;
+	uint8_t *marks;
 	size_t capacity; /* of each */
 };
 

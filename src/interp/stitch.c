@@ -12,6 +12,9 @@
  *
  * An interpreter may be made of functions that call each other in its place, side by side on the stack (tail
  * calls, with the first one below): if there are too many calls, neighbours are one.
+ *
+ * What an interpreter compiles itself may be without unwind tables. Where the frame pointer is still that of the loop,
+ * the walk goes on to who called the loop: if there are too few calls, generated code is in the place of one.
  */
 #include "interp/stitch.h"
 
@@ -24,6 +27,7 @@ enum native_kind {
 	NATIVE,
 	CALL, /* of code that executes the language */
 	CALL_JOINED, /* with the next one */
+	CALL_GENERATED, /* in the place of one: it stays, called by the language's frames */
 };
 
 struct plan {
@@ -72,9 +76,9 @@ static void leave_other_stacks(struct plan *p)
 	const struct stitch_stack *s = p->stack;
 	size_t calls = 0, i = 0;
 
-	if (!s->switches || p->call_count <= p->stretch_count)
+	if (p->call_count <= p->stretch_count)
 		return;
-	for (; i < s->ip_count && !(calls && s->switches[i]); i++)
+	for (; i < s->ip_count && !(calls && s->marks[i] == STITCH_SWITCHES); i++)
 		calls += p->kinds[i] == CALL;
 	if (calls < p->stretch_count)
 		return;
@@ -91,6 +95,23 @@ static void join_neighbours(struct plan *p)
 			p->kinds[i] = CALL_JOINED;
 			p->call_count--;
 		}
+}
+
+static void count_generated(struct plan *p)
+{
+	const struct stitch_stack *s = p->stack;
+
+	if (!s->ips_complete || !p->records_complete)
+		return;
+	for (size_t i = 0; i < s->ip_count && p->call_count < p->stretch_count; i++) {
+		bool outermost = i + 1 == s->ip_count ||
+			(s->marks[i + 1] != STITCH_GENERATED && p->kinds[i + 1] == NATIVE);
+
+		if (s->marks[i] != STITCH_GENERATED || !outermost)
+			continue;
+		p->kinds[i] = CALL_GENERATED;
+		p->call_count++;
+	}
 }
 
 static void put(struct plan *p, bool language, size_t index)
@@ -119,11 +140,17 @@ size_t stitch(const struct stitch_stack *stack, const struct interp_ranges *rang
 	find_calls(&p, ranges);
 	leave_other_stacks(&p);
 	join_neighbours(&p);
+	count_generated(&p);
 	if (stack->ips_complete && p.records_complete && p.call_count > p.stretch_count)
 		without = p.call_count - p.stretch_count;
 	for (size_t i = 0; i < stack->ip_count; i++) {
 		size_t before = p.out_count;
 
+		if (kinds[i] == CALL_GENERATED) {
+			put(&p, false, i);
+			put_stretch(&p);
+			continue;
+		}
 		if (kinds[i] == CALL && without)
 			without--;
 		else if (kinds[i] == CALL)

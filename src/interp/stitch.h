@@ -10,13 +10,18 @@
 #include "bpf/interp.h"
 #include "interp/runtime.h"
 
+enum stitch_mark {
+	STITCH_PLAIN,
+	STITCH_SWITCHES, /* leads to another stack of the thread */
+	STITCH_GENERATED, /* code without a file, which the language's own compiler may have made */
+};
+
 /* A stack as it was recorded, innermost frames first. */
 struct stitch_stack {
 	const uint64_t *ips;
 	size_t ip_count;
 	bool ips_complete; /* the native walk has reached its root */
-	const bool *
-		switches; /* of each, whether it leads to another stack of the thread; NULL: none does */
+	const uint8_t *marks; /* enum stitch_mark of each */
 	bool leaf_exact; /* ips[0] was interrupted; the others are where calls return to */
 	const struct interp_frame *records;
 	size_t record_count;

@@ -61,10 +61,14 @@ def is_python(frame):
     return re.match(r"(\S+\.py|<[^>]+>) ", frame) is not None
 
 
+def has_python_root(frames):
+    first = next((frame for frame in frames if is_python(frame)), "")
+    return first.endswith(" <module>") or "_bootstrap" in first
+
+
 def has_both_roots(frames):
     """Whether both roots are there, Python's above the native one."""
-    first = next((i for i, frame in enumerate(frames) if is_python(frame)), None)
-    return bool(first) and (frames[first].endswith(" <module>") or "_bootstrap" in frames[first])
+    return has_python_root(frames) and not is_python(frames[0])
 
 
 def of_thread(stacks):

@@ -10,7 +10,8 @@ import subprocess
 
 import e2e
 from e2e import Skip, flavours, only_one
-from test_python import check_version
+from test_python import (PROGRAMS, check_version, count, has_python_root, most, run_python, stands_at_its_calls,
+                         steady)
 
 PYTHONS = os.path.join(e2e.ROOT, ".cache", "pythons")
 BUILD_S = 120
@@ -66,18 +67,36 @@ def check_bundle(run, engine, name, path):
     check_version(run, engine, received, name, program, program="busy", WorkingDir="/tmp")
 
 
-@flavours("any")
-def test_python_jit(run, engine):
-    """3.15 that compiles what it executes often: both roots in 99.5 % of the samples, through the generated code."""
-    directory = built(run.shared, "3.15")
+def root_with_jit(run, kind):
+    directory = built(run.shared, kind)
     ask = "import sys; print(sys._jit.is_enabled())"
     answer = subprocess.run([os.path.join(directory, "python"), "-c", ask], capture_output=True, text=True, check=True,
                             env={**os.environ, "PYTHON_JIT": "1"})
     if answer.stdout.strip() != "True":
-        raise Skip("Debian's python3.15 was built without a JIT")
+        raise Skip(f"Debian's python{kind} was built without a JIT")
+    return os.path.join(directory, "root")
+
+
+@flavours("any")
+def test_python_jit(run, engine):
+    """3.15 that compiles what it executes often: both roots in 99.5 % of the samples, through the generated code."""
+    root = root_with_jit(run, "3.15")
     _agent, received = run.profiled(rate=297)
-    check_version(run, engine, received, "jit", "/usr/bin/python3.15", root=os.path.join(directory, "root"),
-                  Env=["PYTHON_JIT=1"], patterns=[r"busy\.py arithmetic;\[anon\]"])
+    check_version(run, engine, received, "jit", "/usr/bin/python3.15", root=root, Env=["PYTHON_JIT=1"],
+                  patterns=[r"busy\.py arithmetic;\[anon\]"])
+
+
+@flavours("any")
+def test_python_old_jit(run, engine):
+    """3.14's generated code may hide what called it: Python's frames are all there, and in their order."""
+    root = root_with_jit(run, "3.14")
+    _agent, received = run.profiled(rate=297)
+    run_python(run, engine, ["/usr/bin/python3.14", f"{PROGRAMS}/busy.py", "1000"], "jit", root=root,
+               Env=["PYTHON_JIT=1"])
+    stacks = steady(received, "jit")
+    bad = [stack for stack in stacks if not has_python_root(stack[0]) or not stands_at_its_calls(stack[0])]
+    assert count(bad) <= 0.005 * count(stacks), f"{count(bad)} of {count(stacks)} ticks:{most(bad)}"
+    assert any("busy.py arithmetic;[anon]" in ";".join(frames) for frames, _ in stacks), most(stacks)
 
 
 @flavours("any")

@@ -11,19 +11,19 @@
 static const struct interp_ranges ranges = {2, {{0x1000, 0x2000}, {0x9000, 0x9100}}};
 
 /*
- * A stack in letters: natives are "e" (the loop), "c" (its rare part), "s" (switches stacks) and any other; records "ab|c|d": "|" after a
- * stretch's last. *ret: records in capitals, natives as they are.
+ * A stack in letters: natives are "e" (the loop), "c" (its rare part), "s" (switches stacks), "g" (generated code) and
+ * any other; records "ab|c|d": "|" after a stretch's last. *ret: records in capitals, natives as they are.
  */
 static void join(const char *natives, const char *records, bool complete, bool keep, char *ret)
 {
 	struct interp_frame frames[LETTERS_MAX] = {0};
 	char names[LETTERS_MAX], *out = ret;
 	uint64_t ips[LETTERS_MAX];
-	bool switches[LETTERS_MAX];
+	uint8_t marks[LETTERS_MAX];
 	struct stitched places[2 * LETTERS_MAX];
 	struct stitch_stack s = {
 		.ips = ips,
-		.switches = switches,
+		.marks = marks,
 		.ips_complete = complete,
 		.leaf_exact = true,
 		.records = frames,
@@ -32,7 +32,9 @@ static void join(const char *natives, const char *records, bool complete, bool k
 	for (; natives[s.ip_count]; s.ip_count++) {
 		char c = natives[s.ip_count];
 
-		switches[s.ip_count] = c == 's';
+		marks[s.ip_count] = c == 's' ? STITCH_SWITCHES
+			: c == 'g'           ? STITCH_GENERATED
+					     : STITCH_PLAIN;
 		/* A return address after the range's last instruction is in it; an exact one is not. */
 		ips[s.ip_count] = c == 'e' ? (s.ip_count ? 0x2000 : 0x1000)
 			: c == 'c'         ? 0x9001
@@ -92,6 +94,14 @@ START_TEST(language_frames_stand_where_they_are_executed)
 		{"esem", "A|B|", true, false, "AsBm"},
 		/* nothing but the switch itself */
 		{"sem", "A|", true, false, "sAm"},
+		/* the language's own compiler: with the loop below, and in its place where the walk has skipped it */
+		{"xgem", "AB|", true, false, "xgABm"},
+		{"xgm", "AB|", true, false, "xgABm"},
+		{"xgpem", "A|B|", true, false, "xgApBm"},
+		{"xggpem", "A|B|", true, false, "xggApBm"},
+		{"xgepgm", "A|B|", true, false, "xgApgBm"},
+		{"gpem", "A|", true, false, "gpAm"},
+		{"xgq", "A|B|", false, false, "xgqAB"},
 		/* more than there are calls: not on this stack */
 		{"em", "A|B|", true, false, "Am"},
 	};
