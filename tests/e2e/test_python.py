@@ -81,12 +81,15 @@ def count(stacks):
 
 
 def steady(received, service, threads=True):
-    """The service's stacks once it is known what runs there, which the first ticks come before."""
+    """
+    The service's stacks once it is known what runs there, which the first ticks come before, and one profile after
+    that: where tables are not loaded yet, deep stacks may be cut.
+    """
     already = 0
 
     def known():
         nonlocal already
-        already = len(received.profiles(service))
+        already = len(received.profiles(service)) + 1
         stacks = stacks_of(received, service, 0)
         return any(map(has_both_roots, (s[0] for s in (of_thread(stacks) if threads else stacks))))
 
