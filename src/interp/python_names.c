@@ -35,6 +35,7 @@ static inline int interp_read(const struct interp_memory *memory, void *to, uint
 	(1u << 20) /* bytes of line table; the largest generated modules have some 100 KiB */
 #define CODE_SPAN 512 /* bytes of a code object that what we read lies in: some 90 */
 #define HEAD      256 /* of strings and tables: most have no more */
+#define TABLE     4096 /* of line tables: of those that need no memory of their own */
 #define ASCII     2 /* bits above kind */
 #define COMPACT   1
 
@@ -164,7 +165,7 @@ static uint32_t read_line(const struct python_offsets *o, const struct interp_me
 	const struct code *code, uint32_t at)
 {
 	struct scratch large cleanup_scratch = {0};
-	uint8_t small[HEAD], *table = small;
+	uint8_t small[TABLE], *table = small;
 	struct head head;
 	uint64_t size = 0;
 
