@@ -32,9 +32,12 @@
 #define FILE_CHUNK  (64u << 10) /* what file_read_fd() wants to have left */
 #define VOID_NUMBER 1 /* the pointer to void */
 
-/* What bpf/vmlinux.h declares. One that is missing costs what this saves: load.c goes without then. */
+/*
+ * What bpf/vmlinux.h declares, and what the programs ask of the kernel's helpers. A field of a type that is missing makes
+ * loading fail, and load.c goes without this file then; but that a constant exists would silently be denied.
+ */
 static const char *const wanted[] = {"kernfs_node", "cgroup_subsys_state", "cgroup", "css_set",
-	"thread_struct", "task_struct", "pt_regs", "cgroup_subsys_id"};
+	"thread_struct", "task_struct", "pt_regs", "cgroup_subsys_id", "bpf_func_id"};
 
 struct types {
 	const uint8_t *data;

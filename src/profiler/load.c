@@ -237,10 +237,16 @@ int load_program(const struct profiler_options *options, struct profile_bpf **re
 	libbpf_set_print(print_to_log);
 	int r = types < 0 ? types : load_with(options, types, ret, &first);
 
-	if (r < 0) {
-		log_debug("profiler", "the kernel's types are read whole",
-			LOG_STR("error", types < 0 ? strerror(-types) : first.message));
+	if (types >= 0 && (r == -EPERM || r == -EACCES)) {
+		*err = first; /* which the types are not to blame for */
+	} else if (r < 0) {
+		const char *why = types < 0 ? strerror(-types) : first.message;
+
 		r = load_with(options, -1, ret, err);
+		if (r == 0)
+			log_info("profiler",
+				"all of the kernel's types had to be read to load the BPF program",
+				LOG_STR("reason", why));
 	}
 	/* Reading all of the types takes some 10 MB. */
 	malloc_trim(0);
