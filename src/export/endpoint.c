@@ -375,11 +375,11 @@ int endpoint_new(struct loop *loop, struct http *http, struct write_endpoint_opt
 	while (len && e->options.url[len - 1] == '/')
 		len--;
 	e->url = xasprintf("%.*s" PUSH_PATH, (int)len, e->options.url);
-	if (e->options.name)
-		strbuf_add_str(&name, e->options.name);
-	else
+	if (!e->options.name) {
 		http_show_url(&name, e->options.url);
-	e->name = strbuf_detach(&name);
+		e->options.name = strbuf_detach(&name);
+	}
+	e->name = xstrdup(e->options.name);
 	e->stats.name = e->name;
 	e->ops = ops;
 	e->ctx = ctx;
@@ -407,21 +407,25 @@ int endpoint_new(struct loop *loop, struct http *http, struct write_endpoint_opt
 static bool is_taken(const char *name, struct endpoint *const *others, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(others[i]->name, name) == 0)
+		if (others[i]->named && strcmp(others[i]->name, name) == 0)
 			return true;
 	return false;
 }
 
 void endpoint_tell_apart(struct endpoint *e, struct endpoint *const *others, size_t count)
 {
-	char *name = xstrdup(e->name);
+	char *name;
 
+	if (e->named)
+		return;
+	name = xstrdup(e->predecessor ? e->predecessor->name : e->options.name);
 	for (unsigned n = 2; is_taken(name, others, count); n++) {
 		free(name);
-		name = xasprintf("%s (%u)", e->name, n);
+		name = xasprintf("%s (%u)", e->options.name, n);
 	}
 	free(e->name);
 	e->name = name;
+	e->named = true;
 	e->stats.name = name;
 }
 

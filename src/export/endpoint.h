@@ -15,7 +15,10 @@ struct spool_options;
 int endpoint_new(struct loop *loop, struct http *http, struct write_endpoint_options *options,
 	const struct writer_ops *ops, void *ctx, struct endpoint **ret,
 	struct error *err) MUST_CHECK;
-/* Gives it a name of its own: with a number behind it, where one of `others` is called the same. Once, early. */
+/*
+ * Gives it a name of its own: that of the one whose counters it continues, or what is written; with a number
+ * behind it where one of `others` (it may be among them) has it already. Early; fine where it has been done.
+ */
 void endpoint_tell_apart(struct endpoint *e, struct endpoint *const *others, size_t count);
 /* Older profiles are dropped instead of sent; 0, as at first: none. */
 void endpoint_set_max_age(struct endpoint *e, int64_t max_age_ns);
@@ -43,8 +46,9 @@ void endpoint_refuse(struct endpoint *e, const struct write_count *count);
 /* Moves a delivery that is not being sent right now to the spool, or gives it up, for the room it takes. */
 void endpoint_make_room(struct delivery *d);
 /*
- * Where both are the same to a person (name and URL): its counters go on from those of `previous`, which
- * finishes what it has. Either may be freed first. False where they are not.
+ * Where both are the same to a person (URL, tenant, the name as written): its counters go on from those of
+ * `previous`, which finishes what it has. Either may be freed first. False where they are not, or another
+ * one continues `previous` already.
  */
 bool endpoint_continue(struct endpoint *e, struct endpoint *previous);
 /* What is still undelivered is put on disk, too. */

@@ -34,10 +34,17 @@ void endpoint_stats(const struct endpoint *e, struct write_stats *ret)
 	endpoint_spool_stats(e, ret);
 }
 
+static bool same_tenant(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
 bool endpoint_continue(struct endpoint *e, struct endpoint *previous)
 {
-	if (previous->successor || strcmp(e->name, previous->name) != 0 ||
-		strcmp(e->url, previous->url) != 0)
+	const struct write_endpoint_options *o = &e->options, *p = &previous->options;
+
+	if (previous->successor || strcmp(o->name, p->name) != 0 ||
+		strcmp(e->url, previous->url) != 0 || !same_tenant(o->tenant_id, p->tenant_id))
 		return false;
 	e->predecessor = previous;
 	previous->successor = e;

@@ -12,7 +12,8 @@ struct endpoint {
 	struct write_endpoint_options options; /* without http, which the client took */
 	struct http_client *client;
 	char *url;
-	char *name;
+	char *name; /* a number behind what is written, where others are called the same */
+	bool named; /* that has been decided */
 	const struct writer_ops *ops;
 	void *ctx;
 	struct list_node waiting, in_flight;
@@ -33,7 +34,7 @@ struct endpoint {
 	bool delivered; /* something, and that was told */
 	struct told told;
 	struct write_stats stats; /* its own, and those of predecessors that are gone */
-	struct endpoint *predecessor, *successor; /* of the same name, in other configurations */
+	struct endpoint *predecessor, *successor; /* the same one in other configurations */
 };
 
 /* endpoint_fate.c: what became of deliveries, counted and told. Each of these frees d. */

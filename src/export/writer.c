@@ -146,27 +146,36 @@ static int add_endpoints(struct writer *w, struct loop *loop, struct http *http,
 
 		if (r < 0)
 			return r;
-		endpoint_tell_apart(w->endpoints[i], w->endpoints, i);
 		endpoint_set_max_age(w->endpoints[i], o->spool.max_age_ns);
 		w->endpoint_count++;
 	}
 	return 0;
 }
 
-static void continue_counters(struct endpoint *e, struct writer *previous)
+static bool continue_counters(struct endpoint *e, struct writer *previous)
 {
 	for (; previous; previous = previous->previous)
 		for (size_t i = 0; i < previous->endpoint_count; i++)
 			if (endpoint_continue(e, previous->endpoints[i]))
-				return;
+				return true;
+	return false;
+}
+
+/* Those that are continued first: so they keep their names, and a series of metrics is one endpoint's
+ * wherever that stands in the file by now. */
+static void name_endpoints(struct writer *w, struct writer *previous)
+{
+	for (size_t i = 0; i < w->endpoint_count; i++)
+		if (continue_counters(w->endpoints[i], previous))
+			endpoint_tell_apart(w->endpoints[i], w->endpoints, w->endpoint_count);
+	for (size_t i = 0; i < w->endpoint_count; i++)
+		endpoint_tell_apart(w->endpoints[i], w->endpoints, w->endpoint_count);
 }
 
 static void follow(struct writer *w, struct writer *previous)
 {
 	w->previous = previous;
 	previous->next = w;
-	for (size_t i = 0; i < w->endpoint_count; i++)
-		continue_counters(w->endpoints[i], previous);
 	if (w->directory && previous->directory)
 		directory_continue(w->directory, previous->directory);
 	for (size_t i = 0; i < previous->endpoint_count; i++)
@@ -240,6 +249,7 @@ static void on_left(void *ctx, const char *directory, uint64_t bytes)
 
 void writer_take_over(struct writer *w, struct writer *previous)
 {
+	name_endpoints(w, previous);
 	if (previous)
 		follow(w, previous);
 	else if (w->options.spool.path)

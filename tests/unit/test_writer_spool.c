@@ -352,20 +352,83 @@ START_TEST(what_an_earlier_run_left_for_another_endpoint_is_told_at_the_start)
 }
 END_TEST
 
-/* Tenants exchange their names, and with it their spools. */
+/* Of one URL and without a name, so that only a number tells them apart in logs and metrics. */
+static struct writer *use_tenants(const char *url, const char *const tenants[], struct writer *old)
+{
+	struct writer *w;
+	struct error err = {0};
+
+	for (size_t i = 0; tenants[i]; i++) {
+		struct write_endpoint_options *o = add_endpoint(url);
+
+		o->tenant_id = xstrdup(tenants[i]);
+		free(steal_ptr(&o->name));
+	}
+	free(options.spool.path);
+	options.spool.path = xasprintf("%s/spool", dir.path);
+	ck_assert_int_eq(writer_new(loop, http, &options, &ops, NULL, old, &w, &err), 0);
+	return w;
+}
+
+START_TEST(an_endpoint_stays_the_one_it_is_wherever_it_stands)
+{
+	struct forked_server server = {0};
+
+	SCRIPT(0, 503);
+	forked_server_start(&server, serve_first);
+	writer = use_tenants(server.url, (const char *const[]){"x", "y", NULL}, NULL);
+	char *x cleanup_free = xstrdup(stats(0).name), *y cleanup_free = xasprintf("%s (2)", x);
+
+	ck_assert_str_eq(stats(1).name, y);
+	for (int i = 0; i < 5; i++)
+		add("web", "profile");
+	run_until(stats(0).spooled.profiles == 5 && stats(1).spooled.profiles == 5);
+	struct writer *old = writer;
+
+	writer = use_tenants(server.url, (const char *const[]){"z", "y", "x", NULL}, old);
+	writer_free(old);
+	ck_assert_str_eq(stats(1).name, y);
+	ck_assert_str_eq(stats(2).name, x);
+	ck_assert_str_ne(stats(0).name, x);
+	ck_assert_str_ne(stats(0).name, y);
+	ck_assert_uint_eq(stats(0).added.profiles, 0);
+	add("web", "for all");
+	assert_balanced();
+
+	/* The first of that name goes, and takes its counters along. */
+	old = writer;
+	script_set(scripts[0], (const int[]){200, 0});
+	writer = use_tenants(server.url, (const char *const[]){"y", NULL}, old);
+	writer_free(old);
+	ck_assert_str_eq(stats(0).name, y);
+	add("web", "the last");
+	run_until(stats(0).sent.profiles == 7);
+	ck_assert_uint_eq(stats(0).added.profiles, 7);
+	ck_assert_uint_eq(stats(0).recovered.profiles, 0);
+	ck_assert_uint_eq(stats(0).dropped[WRITE_DROP_LEFT].profiles, 0);
+	assert_balanced();
+	forked_server_stop(&server);
+}
+END_TEST
+
+/* Two ways to one server exchange their places, and with it their spools. */
 START_TEST(endpoints_that_exchange_their_spools_count_each_profile_somewhere)
 {
 	struct forked_server server = {0};
 	struct error err = {0};
-	const char *tenants[] = {"x", "y", "x"};
+	const char *names[] = {"a", "b", "a"};
 
 	SCRIPT(0, 503);
 	forked_server_start(&server, serve_first);
 	for (size_t turn = 0; turn < 2; turn++) {
 		struct writer *old = writer;
 
-		for (size_t i = 0; i < 2; i++)
-			add_endpoint(server.url)->tenant_id = xstrdup(tenants[turn + i]);
+		for (size_t i = 0; i < 2; i++) {
+			struct write_endpoint_options *o = add_endpoint(server.url);
+
+			free(o->name);
+			o->name = xstrdup(names[turn + i]);
+		}
 		free(options.spool.path);
 		options.spool.path = xasprintf("%s/spool", dir.path);
 		ck_assert_int_eq(writer_new(loop, http, &options, &ops, NULL, old, &writer, &err),
@@ -564,6 +627,7 @@ UNIT_MAIN_FIXTURE("writer_spool", set_up_spool, tear_down_spool,
 	the_configuration_before_the_last_may_come_back, a_spool_that_moves_leaves_nothing_untold,
 	an_endpoint_that_goes_tells_what_it_leaves_on_disk,
 	what_an_earlier_run_left_for_another_endpoint_is_told_at_the_start,
+	an_endpoint_stays_the_one_it_is_wherever_it_stands,
 	endpoints_that_exchange_their_spools_count_each_profile_somewhere,
 	an_endpoint_that_is_down_does_not_hold_up_another, an_endpoint_that_is_down_may_come_first,
 	one_profile_that_the_server_chokes_on_is_given_up_in_the_end, what_is_too_old_is_not_sent,
