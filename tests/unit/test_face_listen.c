@@ -39,19 +39,17 @@ START_TEST(a_name_that_nobody_knows_is_looked_up_now_and_then)
 	ck_assert_int_eq(loop_new(&loop), 0);
 	struct face *f = face_new(loop, &(struct face_view){.config = &config}, NULL, &ops, NULL);
 
+	int64_t begin = clock_monotonic_ns(), pause = 40 * LOOKUP_NS;
+
 	face_apply(f);
 	ck_assert_uint_eq(lookups, 1);
-	for (int i = 0; i < 10; i++)
-		face_round(f, &tally, true);
-	ck_assert_uint_eq(lookups, 1);
-	int64_t begin = clock_monotonic_ns();
-
-	while (lookups == 1 && clock_monotonic_ns() - begin < 100 * LOOKUP_NS * 10) {
+	/* However long this machine takes for anything. */
+	while (lookups == 1 && clock_monotonic_ns() - begin < 25 * pause) {
 		wait_ns(LOOKUP_NS);
 		face_round(f, &tally, true);
+		ck_assert(lookups == 1 || clock_monotonic_ns() - begin >= pause);
 	}
 	ck_assert_uint_eq(lookups, 2);
-	ck_assert_int_ge(clock_monotonic_ns() - begin, 40 * LOOKUP_NS);
 	face_free(f);
 	loop_free(loop);
 }
