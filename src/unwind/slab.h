@@ -18,6 +18,9 @@ struct slab_source {
 	void *ctx;
 };
 
+/* The largest piece that there may be: sizes above are rounded up to a chunk, whose first one has no room for that. */
+#define SLAB_SIZE_MAX (SLAB_CHUNK_SIZE / 8 * 7)
+
 struct slab;
 
 /* max_bytes is rounded up to whole chunks. */
@@ -25,7 +28,7 @@ struct slab *slab_new(const struct slab_source *source, size_t max_bytes);
 /* The chunks are their source's. */
 void slab_free(struct slab *s);
 
-/* Room for `size` bytes, at most a chunk, with undefined contents. 0 where there is none. */
+/* Room for `size` bytes, at most SLAB_SIZE_MAX, with undefined contents. 0 where there is none. */
 uint32_t slab_take(struct slab *s, size_t size);
 /* Gives it back, with the size that was asked for. 0 is fine. */
 void slab_give(struct slab *s, uint32_t ref, size_t size);

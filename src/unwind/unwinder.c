@@ -88,26 +88,27 @@ static struct binary *binary_of(const struct unwinder *u, const struct dso *dso)
 	return e ? container_of(e, struct binary, entry) : NULL;
 }
 
-/* From the first executable page to the last. */
+/* From the first executable page to the last. What the file does not hold is no code, however much it asks for. */
 static bool code_range(const struct elf_image *image, uint64_t *ret_first, uint64_t *ret_count)
 {
 	uint64_t low = UINT64_MAX, high = 0;
 
 	for (size_t i = 0; i < image->segment_count; i++) {
 		const struct elf_segment *s = &image->segments[i];
+		uint64_t size = MIN(s->file_size, s->memory_size);
 
-		if (!s->executable || !s->memory_size || s->address + s->memory_size < s->address)
+		if (!s->executable || !size || s->address + size < s->address)
 			continue;
 		low = MIN(low, s->address);
-		high = MAX(high, s->address + s->memory_size);
+		high = MAX(high, s->address + size);
 	}
 	if (low >= high)
 		return false;
 	*ret_first = low >> UNWIND_PAGE_BITS;
 	*ret_count = ((high - 1) >> UNWIND_PAGE_BITS) - *ret_first + 1;
-	/* What the index can hold; 800 MB of code. */
+	/* What the index can hold; 750 MB of code. */
 	return *ret_first + *ret_count <= UINT32_MAX &&
-		*ret_count * (sizeof(uint32_t) + 1) < SLAB_CHUNK_SIZE;
+		*ret_count * (sizeof(uint32_t) + 1) <= SLAB_SIZE_MAX;
 }
 
 static uint32_t free_number(struct unwinder *u)
@@ -378,7 +379,7 @@ static void end_quiet(struct unwinder *u)
 
 void unwinder_end_round(struct unwinder *u)
 {
-	u->restarts = u->evictions = 0;
+	u->restarts = u->evictions = u->clearings = 0;
 	u->no_room_for = SIZE_MAX;
 	if (u->any_quiet)
 		end_quiet(u);

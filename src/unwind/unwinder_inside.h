@@ -51,6 +51,7 @@ struct unwinder {
 	size_t parser_count;
 	unsigned restarts; /* in this round */
 	unsigned evictions; /* in this round */
+	unsigned clearings; /* of chunks, in this round */
 	size_t no_room_for; /* the least that they made no room for, in bytes */
 	uint32_t being_written; /* mappings that are no process's yet, 0: none */
 	bool any_quiet; /* processes */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define EVICTIONS_MAX     32 /* a round */
+#define CLEARINGS_MAX     2 /* a round: each drops a chunk's pages and a share of all others */
 #define EVICTIONS_AT_ONCE 4 /* for one piece: what they free must lie side by side */
 #define ROOM_MAX          (64 << 10) /* for larger pieces that is hopeless: a chunk is cleared at once */
 #define EVICT_SHARE       4 /* of the pages, when there is no room */
@@ -190,10 +191,13 @@ static bool move_mappings(struct unwinder *u, uint32_t chunk)
 /* Room for a piece of that size, in one chunk. True where it is worth trying again. */
 static bool clear_chunk(struct unwinder *u, size_t size)
 {
-	int chunk = page_table_count(u->pages) ? chunk_to_clear(u, size) : -1;
-
-	if (chunk < 0 || is_in_vain(u, size))
+	if (!page_table_count(u->pages) || u->clearings == CLEARINGS_MAX || is_in_vain(u, size))
 		return false;
+	int chunk = chunk_to_clear(u, size);
+
+	if (chunk < 0)
+		return false;
+	u->clearings++;
 	drop_pages_in(u, (uint32_t)chunk);
 	unwind_make_room(u, size); /* in the others, for what is moved there */
 	slab_rest_chunk(u->slab, (uint32_t)chunk);

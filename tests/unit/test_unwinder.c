@@ -661,6 +661,32 @@ START_TEST(a_chunk_is_cleared_for_a_large_piece)
 }
 END_TEST
 
+/* Each drops pages of all others. */
+START_TEST(few_chunks_are_cleared_in_a_round)
+{
+	uint8_t *buffer = xmalloc(STACK_KEPT);
+	struct kept_stack stack;
+	struct bench b;
+	size_t had = 0;
+
+	bench_init(&b, 8 << 20, UNWIND_RULES_MAX);
+	b.many = true;
+	pid_t pid = walked_child(&b, buffer, &stack);
+
+	for (int i = 0; i < 4; i++)
+		fill_with_pages(b.unwinder, (uint16_t)(1700 - 400 * i));
+	use_up(&b);
+	for (uint32_t i = 0; i < 8; i++)
+		had += has_tables(&b, 1 + i, 16000 - 500 * i);
+	ck_assert_uint_gt(had, 1);
+	ck_assert_uint_le(b.quiesced, 4);
+	ck_assert_uint_gt(page_table_count(b.unwinder->pages), 0);
+	end(pid);
+	bench_release(&b);
+	free(buffer);
+}
+END_TEST
+
 /* Gives up all descriptors, as when there are too many. */
 static void close_files(struct bench *b)
 {
@@ -715,6 +741,7 @@ int main(void)
 	tcase_add_test(tcase, a_new_process_makes_room_for_its_mappings);
 	tcase_add_test(tcase, pages_make_room_for_a_process_of_many_mappings);
 	tcase_add_test(tcase, a_chunk_is_cleared_for_a_large_piece);
+	tcase_add_test(tcase, few_chunks_are_cleared_in_a_round);
 	tcase_add_test(tcase, a_page_whose_file_cannot_be_read_is_asked_for_again);
 	return unit_run("unwinder", tcase);
 }
