@@ -31,7 +31,7 @@
 #include "export/spool_inside.h"
 #include "export/window.h"
 
-/* The loop stands still meanwhile: on a slow disk that is to be a tenth of its time. */
+/* Where the loop stands still meanwhile: on a slow disk that is to be a tenth of its time. */
 #define SYNC_SHARE 9
 
 struct spool_ticket {
@@ -65,29 +65,47 @@ static void tell_dropped(struct spool *s, enum write_drop why, const struct writ
 		s->listener.dropped(s->listener.ctx, why, count);
 }
 
-/* Syncing. */
+/*
+ * Syncing. What is due after sync_ns is done by the kernel beside us. What must be on disk before something
+ * else may be done is waited for: where a file is closed, or the next one is removed. Marks (unsynced, ...)
+ * are taken back when what they stand for is on disk, and nothing came after it.
+ */
 
-static void watch_sync(struct spool *s, uint64_t segment)
+static void watch_syncing(struct spool *s, uint64_t segment)
+{
+	if (s->watcher.syncing)
+		s->watcher.syncing(s->watcher.ctx, segment);
+}
+
+static void watch_synced(struct spool *s, uint64_t segment)
 {
 	if (s->watcher.synced)
 		s->watcher.synced(s->watcher.ctx, segment);
 }
 
-static void sync_directory(struct spool *s)
+static void directory_changed(struct spool *s)
 {
-	s->errors += fsync(s->dirfd) < 0;
-	s->directory_unsynced = s->removal_unsynced = false;
-	watch_sync(s, 0);
+	s->directory_unsynced = true;
+	s->changes++;
 }
 
-static void sync_now(struct spool *s)
+static void sync_directory(struct spool *s)
+{
+	watch_syncing(s, 0);
+	s->errors += fsync(s->dirfd) < 0;
+	s->directory_unsynced = s->removal_unsynced = false;
+	watch_synced(s, 0);
+}
+
+void spool_sync_now(struct spool *s)
 {
 	int64_t begin = clock_monotonic_ns();
 
 	loop_timer_stop(&s->sync);
 	if (s->unsynced && s->active) {
+		watch_syncing(s, s->active->id);
 		s->errors += fdatasync(s->active_fd) < 0;
-		watch_sync(s, s->active->id);
+		watch_synced(s, s->active->id);
 	}
 	s->unsynced = false;
 	if (s->directory_unsynced)
@@ -95,17 +113,61 @@ static void sync_now(struct spool *s)
 	s->sync_took_ns = clock_monotonic_ns() - begin;
 }
 
-void spool_on_sync(struct loop_timer *timer)
-{
-	sync_now(container_of(timer, struct spool, sync));
-}
-
 static void sync_soon(struct spool *s)
 {
 	if (!s->sync_ns)
-		sync_now(s);
-	else if (!loop_timer_running(&s->sync))
+		spool_sync_now(s);
+	else if (!loop_timer_running(&s->sync) && !s->background.pending)
 		loop_timer_start(&s->sync, MAX(s->sync_ns, s->sync_took_ns * SYNC_SHARE));
+}
+
+static bool begin_in_background(struct spool *s)
+{
+	s->covered.segment = s->covered.changes = 0;
+	if (s->unsynced && s->active) {
+		watch_syncing(s, s->active->id);
+		if (disk_sync_begin(&s->background, s->active_fd, true) < 0)
+			return false;
+		s->covered.segment = s->active->id;
+		s->covered.writes = s->writes;
+	}
+	if (s->directory_unsynced) {
+		watch_syncing(s, 0);
+		if (disk_sync_begin(&s->background, s->dirfd, false) < 0)
+			return false;
+		s->covered.changes = s->changes;
+	}
+	return true;
+}
+
+void spool_on_sync(struct loop_timer *timer)
+{
+	struct spool *s = container_of(timer, struct spool, sync);
+
+	if (begin_in_background(s))
+		s->sync_took_ns = 0;
+	else
+		spool_sync_now(s);
+}
+
+void spool_on_synced(struct disk_sync *d, unsigned failed)
+{
+	struct spool *s = container_of(d, struct spool, background);
+
+	s->errors += failed;
+	if (s->covered.segment) {
+		watch_synced(s, s->covered.segment);
+		if (s->active && s->active->id == s->covered.segment &&
+			s->writes == s->covered.writes)
+			s->unsynced = false;
+	}
+	if (s->covered.changes) {
+		watch_synced(s, 0);
+		if (s->changes == s->covered.changes)
+			s->directory_unsynced = s->removal_unsynced = false;
+	}
+	if (s->unsynced || s->directory_unsynced)
+		sync_soon(s);
 }
 
 void spool_close_active(struct spool *s)
@@ -113,7 +175,7 @@ void spool_close_active(struct spool *s)
 	if (!s->active)
 		return;
 	if (s->unsynced)
-		sync_now(s);
+		spool_sync_now(s);
 	close(s->active_fd);
 	s->active_fd = -1;
 	s->active = NULL;
@@ -143,7 +205,8 @@ static void remove_segment(struct spool *s, struct spool_segment *segment)
 		s->errors++;
 	if (s->watcher.removed)
 		s->watcher.removed(s->watcher.ctx, segment->id);
-	s->directory_unsynced = s->removal_unsynced = true;
+	directory_changed(s);
+	s->removal_unsynced = true;
 	s->bytes -= segment->size;
 	s->segment_count--;
 	list_remove(&segment->node);
@@ -217,7 +280,7 @@ static int begin_segment(struct spool *s)
 		return -errno;
 	}
 	s->next_id++;
-	s->directory_unsynced = true;
+	directory_changed(s);
 	s->active = segment;
 	s->segment_count++;
 	list_append(&s->segments, &segment->node);
@@ -263,6 +326,7 @@ static int write_record(struct spool *s, struct spool_record *record)
 	segment->size += bytes.len;
 	s->bytes += bytes.len;
 	s->unsynced = true;
+	s->writes++;
 	return 0;
 }
 

@@ -18,7 +18,9 @@
 /* What reaches the disk, in its order: for tests of what a crash leaves. Any may be NULL. */
 struct spool_watcher {
 	void (*wrote)(void *ctx, uint64_t segment, const void *data, size_t len);
-	void (*synced)(void *ctx, uint64_t segment); /* 0: the directory */
+	/* 0: the directory. What was written before the last `syncing` is on disk when `synced` comes. */
+	void (*syncing)(void *ctx, uint64_t segment);
+	void (*synced)(void *ctx, uint64_t segment);
 	void (*removed)(void *ctx, uint64_t segment);
 	void *ctx;
 };

@@ -5,6 +5,7 @@
 
 #include "export/spool.h"
 #include "export/spool_segment.h"
+#include "loop/disk_sync.h"
 
 struct spool {
 	unsigned refs;
@@ -23,8 +24,13 @@ struct spool {
 	struct spool_segment *cursor; /* NULL: the first */
 	size_t cursor_entry;
 	struct loop_timer sync;
-	int64_t sync_took_ns; /* the last one */
+	int64_t sync_took_ns; /* the last one that was waited for */
 	bool unsynced, directory_unsynced, removal_unsynced;
+	struct disk_sync background;
+	uint64_t writes, changes; /* of the active file; of the directory; counted up */
+	struct { /* what the background is about */
+		uint64_t segment, writes, changes; /* segment, changes: 0: not */
+	} covered;
 	uint64_t damaged, errors;
 };
 
@@ -39,5 +45,8 @@ void spool_trim(struct spool *s);
 void spool_close_active(struct spool *s);
 /* The timer `sync`. */
 void spool_on_sync(struct loop_timer *timer);
+void spool_on_synced(struct disk_sync *d, unsigned failed);
+/* Syncs what is not, and waits for it. */
+void spool_sync_now(struct spool *s);
 
 #endif

@@ -146,6 +146,7 @@ int spool_open(struct loop *loop, const struct spool_options *options, struct sp
 	s->dirfd = s->lockfd = s->active_fd = -1;
 	list_init(&s->segments);
 	loop_timer_init(loop, &s->sync, spool_on_sync);
+	disk_sync_init(&s->background, loop, spool_on_synced);
 	int r = open_and_lock(s, err);
 
 	if (r == 0) {
@@ -171,8 +172,9 @@ void spool_unref(struct spool *s)
 {
 	if (!s || --s->refs)
 		return;
+	disk_sync_release(&s->background);
 	spool_close_active(s);
-	spool_on_sync(&s->sync);
+	spool_sync_now(s);
 	list_for_each_safe(n, &s->segments)
 		segment_free(segment_at(n));
 	if (s->dirfd >= 0)

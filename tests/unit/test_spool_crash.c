@@ -31,7 +31,7 @@
 #define SLICES     8 /* of the trace, each a test of its own */
 #define SEGMENTS   512
 
-enum op_type { OP_WROTE, OP_SYNCED, OP_REMOVED };
+enum op_type { OP_WROTE, OP_SYNCING, OP_SYNCED, OP_REMOVED };
 
 struct op {
 	enum op_type type;
@@ -75,6 +75,12 @@ static void wrote(void *ctx, uint64_t segment, const void *data, size_t len)
 {
 	(void)ctx;
 	note(OP_WROTE, segment, data, len);
+}
+
+static void syncing(void *ctx, uint64_t segment)
+{
+	(void)ctx;
+	note(OP_SYNCING, segment, NULL, 0);
 }
 
 static void synced(void *ctx, uint64_t segment)
@@ -180,7 +186,7 @@ static void settle_one(struct spool *s, unsigned appended, bool put_back)
 /* Up to 1,000 profiles: about as many wait as LAG says, some out of order, synced now and then. */
 static void record_trace(void)
 {
-	const struct spool_watcher watcher = {wrote, synced, removed, NULL};
+	const struct spool_watcher watcher = {wrote, syncing, synced, removed, NULL};
 	struct spool *s = open_spool(&watcher);
 
 	srandom(1);
@@ -256,8 +262,9 @@ static void expect(unsigned call, const char *when)
 
 /* A disk after a loss of power. */
 struct file {
-	size_t len, synced_len;
+	size_t len, syncing_len, synced_len;
 	bool exists, removed, durable; /* removed: since the last sync */
+	bool syncing_exists, syncing_removed; /* when the one of the directory began */
 	char data[40000];
 };
 
@@ -324,12 +331,22 @@ START_TEST(a_write_cut_at_any_byte_costs_no_other_record)
 END_TEST
 
 /* Of one file, or of the directory. */
+static void begin_sync(uint64_t segment)
+{
+	disk[segment].syncing_len = disk[segment].len;
+	for (size_t k = 0; k < SEGMENTS && !segment; k++) {
+		disk[k].syncing_exists = disk[k].exists;
+		disk[k].syncing_removed = disk[k].removed;
+	}
+}
+
+/* What came after it began may still be lost. */
 static void sync_disk(uint64_t segment)
 {
-	disk[segment].synced_len = disk[segment].len;
+	disk[segment].synced_len = disk[segment].syncing_len;
 	for (size_t k = 0; k < SEGMENTS && !segment; k++) {
-		disk[k].durable = disk[k].exists && !disk[k].removed;
-		if (disk[k].removed)
+		disk[k].durable = disk[k].syncing_exists && !disk[k].syncing_removed;
+		if (disk[k].syncing_removed)
 			disk[k].exists = false;
 	}
 }
@@ -346,7 +363,7 @@ static bool all_synced(void)
 static void replay(size_t op_number)
 {
 	for (size_t k = 0; k < SEGMENTS; k++) {
-		disk[k].len = disk[k].synced_len = 0;
+		disk[k].len = disk[k].syncing_len = disk[k].synced_len = 0;
 		disk[k].exists = disk[k].removed = disk[k].durable = false;
 	}
 	durable_calls = 0;
@@ -358,6 +375,8 @@ static void replay(size_t op_number)
 			f->exists = true;
 			memcpy(f->data + f->len, op->data, op->len);
 			f->len += op->len;
+		} else if (op->type == OP_SYNCING) {
+			begin_sync(op->segment);
 		} else if (op->type == OP_SYNCED) {
 			sync_disk(op->segment);
 			if (all_synced())
