@@ -165,7 +165,7 @@ static enum cgroup_verdict verdict_of(const struct attribution *a, const char *i
 	const struct target *t = target_table_by_container(a->targets, id);
 
 	if (!t)
-		return CGROUP_PENDING;
+		return a->sourceless ? CGROUP_DROP : CGROUP_PENDING;
 	return t->verdict == TARGET_PROFILED ? CGROUP_KEEP : CGROUP_DROP;
 }
 

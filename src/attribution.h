@@ -19,6 +19,7 @@
 struct attribution {
 	struct profiler *profiler; /* set once it exists; not owned */
 	const struct target_table *targets; /* not owned */
+	bool sourceless; /* no engine is followed that could still tell of a container */
 	struct hashmap cgroups; /* by key */
 	struct list_node order; /* oldest first, to bound their number */
 };

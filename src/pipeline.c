@@ -293,10 +293,11 @@ static int replace_profiler(struct pipeline *p, struct profiler *profiler, struc
 	return r < 0 ? r : profiler_start(profiler, err);
 }
 
-/* Rules may have changed any verdict. */
+/* Rules may have changed any verdict; and so may engines that are new or gone, of containers that nobody knows. */
 static void tell_profiler_again(struct pipeline *p)
 {
 	update_pids(p);
+	p->attribution.sourceless = !discover_engine_count(p->discover);
 	attribution_changed(&p->attribution, NULL);
 }
 

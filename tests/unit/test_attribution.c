@@ -177,6 +177,29 @@ START_TEST(an_unknown_container_is_pending_until_a_source_tells_of_it)
 }
 END_TEST
 
+START_TEST(without_engines_an_unknown_container_is_nobodys)
+{
+	struct cgroup_chain v2 = chain(5, "docker-" ID_A ".scope", 6, "system.slice", 0);
+	struct target *t;
+
+	a.sourceless = true;
+	attribution_seen(&a, &v2, &none);
+	ck_assert_int_eq(told[5], CGROUP_DROP);
+	ck_assert_int_eq(answer(5, &t), ATTRIBUTED_DROPPED);
+	/* The configuration has one after it has been read again. */
+	a.sourceless = false;
+	attribution_changed(&a, NULL);
+	ck_assert_int_eq(told[5], CGROUP_PENDING);
+	/* A file of targets names it. */
+	a.sourceless = true;
+	attribution_changed(&a, NULL);
+	t = container(ID_A, TARGET_PROFILED);
+	attribution_changed(&a, ID_A);
+	ck_assert_int_eq(told[5], CGROUP_KEEP);
+	ck_assert_int_eq(answer(5, &t), ATTRIBUTED);
+}
+END_TEST
+
 START_TEST(the_nearest_known_container_wins)
 {
 	struct target *t, *inner;
@@ -269,7 +292,8 @@ UNIT_MAIN_FIXTURE("attribution", setup, teardown, ids_are_found_in_cgroup_names,
 	ticks_recorded_before_the_v2_cgroup_was_found_to_be_the_hosts_are_kept,
 	a_dropped_container_and_the_host_are_filtered,
 	an_unknown_container_is_pending_until_a_source_tells_of_it,
-	the_nearest_known_container_wins, an_unknown_nested_container_belongs_to_the_outer_one,
+	without_engines_an_unknown_container_is_nobodys, the_nearest_known_container_wins,
+	an_unknown_nested_container_belongs_to_the_outer_one,
 	a_container_cannot_pose_as_another_by_naming_a_cgroup_after_it,
 	a_restarted_container_has_a_new_cgroup_and_the_same_target,
 	the_number_of_remembered_cgroups_is_bounded, own_id_is_found_in_cgroup_or_mountinfo)
