@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ground that the other tests stand on: what the engines and workloads promise."""
+"""The ground that the other tests stand on: what the engines, workloads and helpers promise."""
 
 import os
+
+from e2e import Skip, run_bounded, wait_until
 
 
 def cpu_ns(engine, container):
@@ -39,3 +41,40 @@ def test_engine_restarts(run, engine):
     engine.start()
     assert engine.api.inspect("kept")["Id"] == container
     assert os.path.exists(engine.socket)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_what_takes_too_long_ends_with_its_children(run):
+    """A program that is given up is killed with what it has started, and what it has said is there."""
+    with open(run.write("pid", "")) as file:
+        code, said = run_bounded(["sh", "-c", f"sleep 100 & echo $! > {file.name}; echo begun >&2; wait"], 1)
+        child = int(file.read())
+    assert code is None and said == "begun\n", (code, said)
+    wait_until(lambda: not alive(child), "its child has ended")
+    assert run_bounded(["sh", "-c", "echo no >&2; exit 3"], 10) == (3, "no\n")
+
+
+def reason_of_skip(function, *arguments):
+    try:
+        function(*arguments)
+    except Skip as reason:
+        return str(reason)
+    return None
+
+
+def test_what_cannot_be_made_is_tried_once(run):
+    """What a run cannot make for its tests it tries once: all tests that want it have the same reason."""
+    tries = []
+
+    def build(path):
+        tries.append(path)
+        raise Skip("no network")
+    assert [reason_of_skip(run.shared.built, "harness", build) for _ in range(2)] == ["no network"] * 2
+    assert len(tries) == 1, tries

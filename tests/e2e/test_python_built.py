@@ -9,29 +9,28 @@ import os
 import subprocess
 
 import e2e
-from e2e import Skip, flavours, only_one
+from e2e import Skip, flavours, run_bounded, timeout_s
 from test_python import (PROGRAMS, check_version, count, has_python_root, most, run_python, stands_at_its_calls,
                          steady)
 
 PYTHONS = os.path.join(e2e.ROOT, ".cache", "pythons")
-BUILD_S = 120
+BUILD_S = 180
+TEST_S = 600  # with the building
 NEWEST = ("3.14", "3.15")
 BUNDLES = "pyinstaller"
 
 
 def built(shared, kind):
     """The directory of what tests/lib/build-python makes of `kind`, made by the first who asks."""
-    directory = os.path.join(PYTHONS, kind)
-    os.makedirs(PYTHONS, exist_ok=True)
-    with only_one(os.path.join(shared.directory, kind + ".lock")):
-        try:
-            subprocess.run([os.path.join(e2e.ROOT, "tests", "lib", "build-python"), kind, PYTHONS],
-                           capture_output=True, text=True, check=True, timeout=BUILD_S)
-        except subprocess.TimeoutExpired:
-            raise Skip(f"python {kind}: not within {BUILD_S} s") from None
-        except subprocess.CalledProcessError as error:
-            raise Skip(f"python {kind}: " + (error.stderr.strip().splitlines() or ["cannot be had"])[-1]) from None
-    return directory
+    def build(path):
+        os.makedirs(PYTHONS, exist_ok=True)
+        code, said = run_bounded([os.path.join(e2e.ROOT, "tests", "lib", "build-python"), kind, PYTHONS], BUILD_S)
+        if code is None:
+            raise Skip(f"python {kind}: not within {BUILD_S} s")
+        if code != 0:
+            raise Skip(f"python {kind}: " + (said.strip().splitlines() or ["cannot be had"])[-1])
+        os.symlink(os.path.join(PYTHONS, kind), path)
+    return os.path.realpath(shared.built("python-" + kind, build))
 
 
 def prepare(shared):
@@ -49,12 +48,14 @@ def check_newest(run, engine, kind):
 
 
 @flavours("any")
+@timeout_s(TEST_S)
 def test_python_3_14(run, engine):
     """Debian sid's 3.14, and a program with its library: Python's root and a native root in 99.5 % of the samples."""
     check_newest(run, engine, "3.14")
 
 
 @flavours("any")
+@timeout_s(TEST_S)
 def test_python_3_15(run, engine):
     """Debian sid's 3.15, and a program with its library: the same."""
     check_newest(run, engine, "3.15")
@@ -78,6 +79,7 @@ def root_with_jit(run, kind):
 
 
 @flavours("any")
+@timeout_s(TEST_S)
 def test_python_jit(run, engine):
     """3.15 that compiles what it executes often: both roots in 99.5 % of the samples, through the generated code."""
     root = root_with_jit(run, "3.15")
@@ -87,6 +89,7 @@ def test_python_jit(run, engine):
 
 
 @flavours("any")
+@timeout_s(TEST_S)
 def test_python_old_jit(run, engine):
     """3.14's generated code may hide what called it: Python's frames are all there, and in their order."""
     root = root_with_jit(run, "3.14")
@@ -100,12 +103,14 @@ def test_python_old_jit(run, engine):
 
 
 @flavours("any")
+@timeout_s(TEST_S)
 def test_python_one_file(run, engine):
     """PyInstaller's one file, whose libpython is unpacked at its start: both roots in 99.5 % of the samples."""
     check_bundle(run, engine, "onefile", "worker")
 
 
 @flavours("any")
+@timeout_s(TEST_S)
 def test_python_folder(run, engine):
     """PyInstaller's folder: the same."""
     check_bundle(run, engine, "folder", "folder/worker")

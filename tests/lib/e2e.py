@@ -55,6 +55,26 @@ def only_one(path):
         yield
 
 
+def run_bounded(command, seconds):
+    """
+    Runs it with all that it starts, which ends with it: (exit code, None where it took too long; what it said to
+    stderr).
+    """
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
+                                   start_new_session=True)
+        code = None
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(seconds)
+        finally:
+            if code is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        said.seek(0)
+        return code, said.read()
+
+
 def wait_until(condition, what, timeout=20, interval=0.05):
     """Waits for a truthy answer and returns it; what: for the message where it never comes."""
     deadline = time.monotonic() + timeout
@@ -107,11 +127,19 @@ class Shared:
         return self.built(label, lambda path: self.compile(path, name, variant))
 
     def built(self, label, build):
-        """The path of what build(path) makes, once."""
+        """The path of what build(path) makes, once; where that raises Skip, all who ask later hear the same."""
         path = os.path.join(self.directory, label)
         with only_one(path + ".lock"):
+            if os.path.exists(path + ".skip"):
+                with open(path + ".skip") as file:
+                    raise Skip(file.read())
             if not os.path.exists(path):
-                build(path + ".new")
+                try:
+                    build(path + ".new")
+                except Skip as reason:
+                    with open(path + ".skip", "w") as file:
+                        file.write(str(reason))
+                    raise
                 os.rename(path + ".new", path)
         return path
 
