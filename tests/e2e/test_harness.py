@@ -4,6 +4,7 @@
 import os
 
 from e2e import Skip, run_bounded, wait_until
+from test_python_built import root_of_release
 
 
 def cpu_ns(engine, container):
@@ -78,3 +79,10 @@ def test_what_cannot_be_made_is_tried_once(run):
         raise Skip("no network")
     assert [reason_of_skip(run.shared.built, "harness", build) for _ in range(2)] == ["no network"] * 2
     assert len(tries) == 1, tries
+
+
+def test_sids_python_has_to_be_a_release(run):
+    """The next version's candidates, which may be in sid on any day, are left out; its releases are not."""
+    for says, reason in (("final 3.15.2", None), ("candidate 3.15.0rc3", "Debian's python is 3.15.0rc3, no release")):
+        os.chmod(run.write("python", f"#!/bin/sh\necho {says}\n"), 0o755)
+        assert reason_of_skip(root_of_release, run.directory) == reason, says
