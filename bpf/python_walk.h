@@ -94,7 +94,7 @@ INTERP_INLINE uint64_t python_state_by_path(const struct interp_memory *memory,
 
 /*
  * Whether the thread has surely never run Python: its word under the pthread key is empty. A thread-local variable
- * (below the thread pointer, or in a module's block) may be that of who has the GIL: from 3.15 on there is no key.
+ * (x86-64: below the thread pointer, or in a module's block) may be that of who has the GIL: from 3.15 on there is no key.
  */
 INTERP_INLINE int python_never_ran(const struct interp_memory *memory,
 	const struct python_path *path, uint64_t thread_pointer)

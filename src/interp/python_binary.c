@@ -127,6 +127,9 @@ int python_binary_read(const struct byte_source *source, const struct elf_image 
 	static const char *const prefixes[] = {"_Py", "Py", TAIL_CALL, NULL};
 	struct python_binary b = {0};
 
+	/* Elsewhere a thread's id, by which a state is known to be a thread's, is not its thread pointer. */
+	if (image->machine != EM_X86_64 || !image->is_64)
+		return -ENOENT;
 	if (!elf_names_contain(source, &image->dynsym, EVAL) &&
 		!elf_names_contain(source, &image->symtab, EVAL))
 		return -ENOENT;

@@ -26,7 +26,7 @@ struct python_binary {
 	struct interp_range ranges[INTERP_RANGES_MAX]; /* the evaluation function's parts */
 };
 
-/* 0; -ENOENT where it is no CPython 3.6 or later; -errno. */
+/* 0; -ENOENT where it is no CPython 3.6 or later for x86-64; -errno. */
 int python_binary_read(const struct byte_source *source, const struct elf_image *image,
 	struct python_binary *ret) MUST_CHECK;
 

@@ -17,6 +17,9 @@
  * one thread is there, which has the GIL, the two look the same. Where several threads are known, the place must be
  * right for the most of them. It need not be right for ever: what is found there is checked each time, and whose
  * variable is empty is looked for among the threads (python_never_ran()).
+ *
+ * All this is x86-64's: arm64 has its static TLS above the thread pointer and struct pthread below, so that pthread_self(), which
+ * is what a state holds as its thread's id, is another address there (python_binary_read()).
  */
 #include "interp/python_process.h"
 

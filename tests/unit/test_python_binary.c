@@ -13,7 +13,7 @@
 #include "interp/python_eval.h"
 #include "symbols/elf_walk.h"
 
-static int read_binary(const char *path, struct python_binary *ret)
+static int read_as(const char *path, uint16_t machine, struct python_binary *ret)
 {
 	struct elf_image image;
 	struct stat st;
@@ -24,11 +24,17 @@ static int read_binary(const char *path, struct python_binary *ret)
 	struct byte_source source = byte_source_fd(fd, (uint64_t)st.st_size);
 
 	ck_assert_int_eq(elf_image_read(&source, &image), 0);
+	image.machine = machine;
 	int r = python_binary_read(&source, &image, ret);
 
 	elf_image_release(&image);
 	close(fd);
 	return r;
+}
+
+static int read_binary(const char *path, struct python_binary *ret)
+{
+	return read_as(path, EM_X86_64, ret);
 }
 
 static const char *fixture(const char *name)
@@ -51,6 +57,15 @@ START_TEST(a_file_is_recognised_by_what_it_exports)
 	ck_assert_int_eq(read_binary(fixture("embedder"), &b), 0);
 	ck_assert(b.runtime && b.version && !b.code_type);
 	ck_assert_int_eq(read_binary("/proc/self/exe", &b), -ENOENT);
+}
+END_TEST
+
+/* Its threads' ids are not their thread pointers. */
+START_TEST(another_machines_stays_native)
+{
+	struct python_binary b;
+
+	ck_assert_int_eq(read_as(fixture("embedder"), EM_AARCH64, &b), -ENOENT);
 }
 END_TEST
 
@@ -168,4 +183,5 @@ START_TEST(pieces_that_overlap_are_not_all_read)
 END_TEST
 
 UNIT_MAIN("python_binary", a_name_is_found_in_any_piece, a_file_is_recognised_by_what_it_exports,
-	parts_without_a_name_are_found, pieces_that_overlap_are_not_all_read)
+	another_machines_stays_native, parts_without_a_name_are_found,
+	pieces_that_overlap_are_not_all_read)
