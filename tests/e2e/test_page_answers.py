@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page, in a real browser, against answers that a real agent would give after a long day only."""
 
+import base64
 import json
 import os
 import threading
@@ -20,7 +21,7 @@ class Agent:
     """Answers as an agent does; `containers` and `more` are the test's."""
 
     def __init__(self, run):
-        self.more, self.containers, self.texts_fit = {}, [], False
+        self.more, self.containers, self.refusal = {}, [], None
         self.rounds = 0
         with open(os.path.join(ROOT, "src", "web", "page.html"), "rb") as file:
             self.page = file.read()
@@ -52,8 +53,8 @@ class Agent:
                 "from": 1, "durationNanos": 10**9, "periodNanos": 10**7, "ticks": 7 if held else 0,
                 "frames": [["work", "busy", 0]] if held else [], "nodes": [0, 0, 7] if held else []})
         if path.startswith("/api/v1/profile"):
-            if "format=folded" in path and not self.texts_fit:
-                return self.json(413, {"status": "error", "errorType": "too_large", "error": REFUSED})
+            if "format=folded" in path and self.refusal:
+                return self.refusal
             return 200, "text/plain", b"main;work 7\n", [("Content-Disposition", 'attachment; filename="busy.txt"')]
         return (200, "text/html", self.page, []) if path == "/" else (404, "text/plain", b"", [])
 
@@ -134,6 +135,7 @@ def test_a_download_that_is_refused_says_why(run):
     """A click at a format that the agent refuses tells the reason in the page; others are saved under their names."""
     agent = Agent(run)
     agent.containers = [container("busy")]
+    agent.refusal = agent.json(413, {"status": "error", "errorType": "too_large", "error": REFUSED})
     browser = open_page(run, agent, "busy")
     browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=run.path("saved"))
     problem = "document.querySelector('#download-problem')"
@@ -142,12 +144,88 @@ def test_a_download_that_is_refused_says_why(run):
     browser.click("#download a[href*='format=folded']")
     browser.wait(f"!{problem}.hidden && {problem}.textContent.includes({json.dumps(REFUSED)})", "why there is no file")
     assert browser.evaluate(f"{menu}.open")
-    agent.texts_fit = True
+    for kind, body, said in (("text/plain; charset=utf-8", "too many answers wait\n", "too many answers wait"),
+                             ("text/html", "<h1>Bad Gateway</h1>", "HTTP 502")):
+        agent.refusal = 502, kind, body.encode(), []
+        browser.click("#download a[href*='format=folded']")
+        browser.wait(f"{problem}.textContent.includes({json.dumps(said)})", said)
+        assert not browser.evaluate(f"/json|Gateway/i.test({problem}.textContent)")
+    agent.refusal = None
     browser.click("#download a[href*='format=folded']")
     wait_until(lambda: os.path.exists(run.path("saved") + "/busy.txt"), "the file")
     with open(run.path("saved") + "/busy.txt", encoding="ascii") as file:
         assert file.read() == "main;work 7\n"
     browser.wait(f"!{menu}.open && {problem}.hidden", "a menu that is closed")
     # Chromium itself logs answers that are errors.
-    errors = [error for error in browser.errors if "413" not in error]
+    errors = [error for error in browser.errors if "413" not in error and "502" not in error]
     assert not errors, errors
+
+
+# What the trees are to be, stack by stack; and how often the making of them follows a call to its caller.
+TREES = """async (source) => {
+    const {parse, callTree, functions, around} = await import('data:text/javascript;base64,' + source);
+    const frames = [...'abcdefghij'].map((name, i) => [name, i % 3 ? 'm' : 'n', i % 2]);
+    const make = (chains, depth, shape) => {
+        const nodes = [];
+        let random = 7;
+        for (let i = 0, n = 0; i < chains; i++)
+            for (let d = 0, parent = 0; d < depth; d++, parent = ++n) {
+                random = (random * 1103515245 + 12345) & 0x7fffffff;
+                nodes.push(shape && n ? (random >> 16) % (n + 1) : parent, (random >> 8) % 10, (random >> 20) % 3);
+            }
+        return parse({frames, nodes, periodNanos: 1, ticks: 0});
+    };
+    const add = (sums, keys, value) => keys.forEach((key) => sums.set(key, (sums.get(key) || 0) + value));
+    const sorted = (sums) => [...sums].filter((s) => s[1]).map(String).sort().join('\\n');
+    const prefixes = (path) => path.map((_, i) => path.slice(0, i + 1).join('/'));
+    const expected = (profile, change) => {
+        const sums = new Map();
+        for (const node of profile.nodes.filter((n) => n.self)) {
+            const path = [];
+            for (let n = node; n.parent; n = n.parent)
+                path.unshift(frames[n.frame][0]);
+            const changed = change(path);
+            if (changed)
+                add(sums, Array.isArray(changed) ? prefixes(changed) : changed, node.self);
+        }
+        return sorted(sums);
+    };
+    const found = (tree) => {
+        const sums = new Map();
+        const visit = (node, path) => node.children.forEach((c) => {
+            add(sums, [path + c.name], c.b);
+            visit(c, path + c.name + '/');
+        });
+        visit(tree, '');
+        return sorted(sums);
+    };
+    const wrong = [];
+    const same = (what, a, b) => a === b || wrong.push(what);
+    const small = make(40, 25, true), e = {name: 'e', module: 'm'};
+    same('calls', found(callTree(small, null, false, '')), expected(small, (path) => path));
+    same('callers', found(callTree(small, null, true, '')), expected(small, (path) => path.reverse()));
+    same('functions', sorted(functions(small, null).map((f) => [f.name, f.b])), expected(small, (path) => new Set(path)));
+    same('own time', sorted(functions(small, null).map((f) => [f.name, f.selfB])), expected(small, (path) => path.slice(-1)));
+    const at = (path) => path.indexOf('e');
+    same('called by e', found(around(small, null, e, false)), expected(small, (path) => at(path) < 0 ? null : path.slice(at(path) + 1)));
+    same('callers of e', found(around(small, null, e, true)), expected(small, (path) => at(path) < 0 ? null : path.slice(0, at(path)).reverse()));
+    const base = callTree(small, small, false, '');
+    same('two sides', [base.a, base.shareA, base.shareB].join(), [small.total, 1, 1].join());
+    const deep = make(50, 400);
+    let steps = 0;
+    for (const node of deep.nodes) {
+        const parent = node.parent;
+        Object.defineProperty(node, 'parent', {get() { steps++; return parent; }});
+    }
+    const work = [() => callTree(deep, null, false, ''), () => functions(deep, null), () => around(deep, null, e, false)];
+    return {wrong, steps: work.map((w) => [steps = 0, w(), steps / deep.nodes.length][2])};
+}"""
+
+
+def test_trees_are_made_in_one_walk(run):
+    """What the page makes of a profile is right, and takes as long as it has calls, however deep they are."""
+    with open(os.path.join(ROOT, "src", "web", "page", "tree.js"), "rb") as file:
+        source = base64.b64encode(file.read()).decode()
+    result = Browser(run).evaluate(f"({TREES})({json.dumps(source)})")
+    assert not result["wrong"], result
+    assert max(result["steps"]) <= 3, result

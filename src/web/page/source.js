@@ -5,15 +5,24 @@ import {parse} from './tree.js';
 
 const ask = (address, wait) => fetch(address, {cache: 'no-store', signal: AbortSignal.timeout(wait)});
 
-const refusal = (response, body) =>
-	Object.assign(new Error(body.error || `HTTP ${response.status}`), {status: response.status});
+// What is refused before the API has a say is told in plain text, and a proxy in between says what it likes.
+async function refusal(response) {
+	const text = await response.text().catch(() => '');
+	const plain = (response.headers.get('content-type') || '').startsWith('text/plain');
+	let reason = '';
+	try {
+		reason = JSON.parse(text).error;
+	} catch {
+		reason = plain ? text.trim().slice(0, 300) : '';
+	}
+	return Object.assign(new Error(reason || `HTTP ${response.status}`), {status: response.status});
+}
 
 async function get(path, parameters) {
 	const response = await ask(`${path}?${new URLSearchParams(parameters)}`, 15000);
-	const body = await response.json();
 	if (!response.ok)
-		throw refusal(response, body);
-	return body;
+		throw await refusal(response);
+	return response.json();
 }
 
 class Agent {
@@ -34,9 +43,10 @@ class Agent {
 
 	// What download() names, as a file of the browser's, under the name that the agent gives it.
 	async save(address) {
-		const response = await ask(address, 60000);
+		// Longer than the agent gives the largest.
+		const response = await ask(address, 180000);
 		if (!response.ok)
-			throw refusal(response, await response.json());
+			throw await refusal(response);
 		const name = /filename="([^"]*)"/.exec(response.headers.get('content-disposition'));
 		const href = URL.createObjectURL(await response.blob());
 		el('a', {href, download: name ? name[1] : 'profile'}).click();
