@@ -55,6 +55,7 @@ struct web_exchange {
 	struct loop_fd fd;
 	enum state state;
 	int64_t deadline_ns;
+	int64_t end_ns; /* of WRITING, however the client goes on */
 	int64_t since_ns; /* it waits for a request */
 	struct strbuf in;
 	bool keep_alive, head_only, busy; /* busy: serve() is up the stack */
@@ -162,6 +163,7 @@ static void write_on(struct web_exchange *x)
 			return;
 		}
 		x->written += (size_t)n;
+		x->deadline_ns = MIN(clock_monotonic_ns() + WEB_RESPONSE_NS, x->end_ns);
 	}
 	sent_all(x);
 }
@@ -201,7 +203,7 @@ void web_respond(struct web_exchange *x, const struct web_response *response)
 	/* Later than its request: what came behind it has waited unread, and nobody would look again. */
 	x->keep_alive = x->keep_alive && x->busy;
 	x->gone = NULL;
-	if (response->body && x->web->counts.pending + len > WEB_MAX_PENDING &&
+	if (response->body && len > WEB_SHARE && x->web->counts.pending + len > WEB_MAX_PENDING &&
 		x->web->counts.pending) {
 		static const char busy[] = "too many answers are waiting to be read\n";
 
@@ -229,6 +231,7 @@ void web_respond(struct web_exchange *x, const struct web_response *response)
 	x->written = 0;
 	x->state = WRITING;
 	x->deadline_ns = clock_monotonic_ns() + WEB_RESPONSE_NS;
+	x->end_ns = x->deadline_ns + (int64_t)(len / WEB_SLOWEST) * NSEC_PER_SEC;
 	write_on(x);
 }
 

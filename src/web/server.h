@@ -21,8 +21,10 @@
 #define WEB_MAX_CONNECTIONS 64
 #define WEB_REQUEST_NS      (5 * NSEC_PER_SEC) /* for sending a request */
 #define WEB_IDLE_NS         (30 * NSEC_PER_SEC) /* between two requests */
-#define WEB_RESPONSE_NS     (20 * NSEC_PER_SEC) /* for taking an answer */
+#define WEB_RESPONSE_NS     (20 * NSEC_PER_SEC) /* for taking an answer, or more of a large one */
+#define WEB_SLOWEST         (256 << 10) /* of that the bytes for which there is another second */
 #define WEB_MAX_PENDING     ((size_t)4 << 20) /* bytes of all answers that are not taken yet */
+#define WEB_SHARE           (WEB_MAX_PENDING / WEB_MAX_CONNECTIONS) /* of which each has room anyway */
 
 struct web;
 /* One request that waits for its answer. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,6 +18,19 @@
 #include "web/server.h"
 
 #define LARGE ((size_t)3 << 20)
+#define VAST  ((size_t)16 << 20) /* more than the kernel takes in between */
+
+static int64_t skipped_ns; /* the clock is ahead by it */
+
+/* In place of the C library's. */
+int clock_gettime(clockid_t id, struct timespec *ret)
+{
+	int r = (int)syscall(SYS_clock_gettime, id, ret);
+
+	if (id == CLOCK_MONOTONIC)
+		ret->tv_sec += skipped_ns / NSEC_PER_SEC;
+	return r;
+}
 
 static struct loop *loop;
 static struct web *web;
@@ -41,10 +55,12 @@ static void on_request(void *ctx, struct web_exchange *x, const struct web_reque
 		web_wait(x, on_gone, NULL);
 		return;
 	}
-	if (strcmp(r->path, "/large") == 0) {
-		strbuf_grow(&body, LARGE);
-		memset(body.buf, 'x', LARGE);
-		strbuf_set_len(&body, LARGE);
+	if (strcmp(r->path, "/large") == 0 || strcmp(r->path, "/vast") == 0) {
+		size_t len = r->path[1] == 'l' ? LARGE : VAST;
+
+		strbuf_grow(&body, len);
+		memset(body.buf, 'x', len);
+		strbuf_set_len(&body, len);
 	} else {
 		strbuf_addf(&body, "you asked for %s", r->path);
 	}
@@ -265,16 +281,70 @@ START_TEST(answers_that_nobody_takes_are_bounded)
 
 	for (int i = 0; i < 8; i++) {
 		fds[i] = dial();
-		say(fds[i], GET("/large"));
+		say(fds[i], i ? GET("/large") : GET("/vast"));
 		turn(5);
 	}
-	ck_assert_uint_le(web_counts(web)->pending, WEB_MAX_PENDING);
+	ck_assert_uint_eq(web_counts(web)->pending, VAST);
 	ck_assert_uint_ge(web_counts(web)->refused, 7);
+	int fd = dial();
+
+	say(fd, GET("/small"));
+	ck_assert_ptr_nonnull(strstr(hear(fd, "/small"), "200 OK"));
+	close(fd);
 	for (int i = 0; i < 8; i++)
 		close(fds[i]);
 	turn(20);
 	ck_assert_uint_eq(web_counts(web)->connections, 0);
 	ck_assert_uint_eq(web_counts(web)->pending, 0);
+}
+END_TEST
+
+/* Takes that much of an answer, as far as there is so much. */
+static size_t take(int fd, size_t bytes)
+{
+	static char text[65536];
+	size_t len = 0;
+
+	for (int idle = 0; len < bytes && idle < 100;) {
+		ssize_t n = recv(fd, text, MIN(sizeof(text), bytes - len), MSG_DONTWAIT);
+
+		ck_assert_int_eq(loop_turn(loop, NSEC_PER_MSEC), 0);
+		idle = n > 0 ? 0 : idle + 1;
+		len += n > 0 ? (size_t)n : 0;
+		if (n == 0)
+			break;
+	}
+	return len;
+}
+
+/* Takes a part of a large answer, and again after each of some pauses: how much that is in all. */
+static size_t take_slowly(size_t bytes, unsigned pause_s, unsigned pauses)
+{
+	int fd = dial();
+	size_t len;
+
+	say(fd, GET("/vast"));
+	len = take(fd, bytes);
+	while (pauses--) {
+		skipped_ns += pause_s * NSEC_PER_SEC;
+		turn(2);
+		len += take(fd, bytes);
+	}
+	close(fd);
+	turn(10);
+	ck_assert_uint_eq(web_counts(web)->pending, 0);
+	return len;
+}
+
+START_TEST(a_large_answer_may_be_taken_slowly)
+{
+	/* 16 MiB may take 64 seconds more than the 20 for any. */
+	ck_assert_uint_ge(take_slowly(VAST / 4, 15, 4), VAST);
+	ck_assert_uint_eq(web_counts(web)->evicted, 0);
+	ck_assert_uint_lt(take_slowly(VAST / 4, 21, 4), VAST);
+	ck_assert_uint_eq(web_counts(web)->evicted, 1);
+	ck_assert_uint_lt(take_slowly(VAST / 16, 15, 7), VAST);
+	ck_assert_uint_eq(web_counts(web)->evicted, 2);
 }
 END_TEST
 
@@ -388,6 +458,6 @@ UNIT_MAIN_FIXTURE("web_server", setup, teardown, one_connection_asks_many_times,
 	a_small_body_is_skipped_a_large_one_refused, strangers_are_refused,
 	a_head_without_end_is_cut_off, two_hundred_slow_clients_leave_room,
 	a_slow_request_ends_in_time, answers_that_nobody_takes_are_bounded,
-	an_answer_may_come_later, who_waits_for_an_answer_is_told_of_a_client_that_left,
-	an_address_in_use_is_said, a_unix_socket_is_its_owners,
-	a_socket_whose_owner_is_stopped_is_not_waited_for)
+	a_large_answer_may_be_taken_slowly, an_answer_may_come_later,
+	who_waits_for_an_answer_is_told_of_a_client_that_left, an_address_in_use_is_said,
+	a_unix_socket_is_its_owners, a_socket_whose_owner_is_stopped_is_not_waited_for)
