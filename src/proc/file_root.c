@@ -41,13 +41,25 @@ static int root_id_at(int dir, const char *path, int flags, struct root_id *ret)
 	*ret = (struct root_id){0};
 	if (statx(dir, path, AT_STATX_DONT_SYNC | flags, STATX_INO, &st) < 0)
 		return -errno;
-	*ret = (struct root_id){makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino};
+	*ret = (struct root_id){makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino, 0};
 	return 0;
+}
+
+static uint64_t mount_namespace_of(int process_dir)
+{
+	struct statx st;
+
+	return statx(process_dir, "ns/mnt", AT_STATX_DONT_SYNC, STATX_INO, &st) < 0 ? 0
+										    : st.stx_ino;
 }
 
 int root_id_of_process(int process_dir, struct root_id *ret)
 {
-	return root_id_at(process_dir, "root", 0, ret);
+	int r = root_id_at(process_dir, "root", 0, ret);
+
+	if (r == 0)
+		ret->mount_namespace = mount_namespace_of(process_dir);
+	return r;
 }
 
 int file_root_of_process(int process_dir, struct file_root *ret)
@@ -62,6 +74,7 @@ int file_root_of_process(int process_dir, struct file_root *ret)
 		.local = mapped_file_is_local(process_dir, fd) == 0,
 	};
 	root_id_at(fd, "", AT_EMPTY_PATH, &ret->id);
+	ret->id.mount_namespace = mount_namespace_of(process_dir);
 	return 0;
 }
 

@@ -13,6 +13,11 @@
 /* Which directory is a root, zeroed: not known. */
 struct root_id {
 	uint64_t dev, inode;
+	/*
+	 * Of the process that had it. Says no more of the directory, but whose it is: a container has one that no
+	 * other has, and by default may not have more, as it may have ever other roots (chroot). 0: not known.
+	 */
+	uint64_t mount_namespace;
 };
 
 static inline bool root_id_known(const struct root_id *id)

@@ -32,12 +32,12 @@
 #include "symbols/jit_file.h"
 
 /* Two descriptors each. */
-#define MAX_PROCESSES 64
-#define HEAD_MAX      64
+#define MAX_PROCESSES  64
+#define HEAD_MAX       64
 /* Reading goes on as long as there is more, up to here; the rest comes in the next round. */
-#define READS_MAX     4
-#define ROUND_WORK    (20 * (uint64_t)JIT_READ_WORK) /* some 1 s */
-#define ROOT_WORK     (ROUND_WORK / 5)
+#define READS_MAX      4
+#define ROUND_WORK     (20 * (uint64_t)JIT_READ_WORK) /* some 1 s */
+#define CONTAINER_WORK (ROUND_WORK / 5)
 
 enum { JITDUMP, PERF_MAP, FILES };
 
@@ -62,7 +62,7 @@ struct jit_name {
 struct jit_names {
 	struct list_node node; /* of the store's by_use, or alone */
 	struct jit_store *store;
-	uint64_t root_dev;
+	uint64_t mount_namespace;
 	uint64_t round;
 	struct jit_source sources[FILES];
 	struct hashmap names;
@@ -75,51 +75,53 @@ static bool name_is(const struct hashmap_entry *e, const void *key)
 }
 
 /*
- * What reading took in this round for processes whose root is on one file system, as a container's is. Not by the root
- * itself: whoever may change it (chroot) would have as much for each directory.
+ * What reading took in this round for the processes of one mount namespace, as a container's are. Not by the root or its
+ * device: whoever may change the root (chroot) would have as much for each directory.
  */
-struct root_work {
+struct container_work {
 	struct hashmap_entry entry;
-	uint64_t root_dev, work;
+	uint64_t mount_namespace, work;
 };
 
-static bool root_is(const struct hashmap_entry *e, const void *key)
+static bool container_is(const struct hashmap_entry *e, const void *key)
 {
-	return container_of(e, struct root_work, entry)->root_dev == *(const uint64_t *)key;
+	return container_of(e, struct container_work, entry)->mount_namespace ==
+		*(const uint64_t *)key;
 }
 
 void jit_store_init(struct jit_store *store, size_t max_bytes)
 {
 	*store = (struct jit_store){.max_bytes = max_bytes};
 	list_init(&store->by_use);
-	hashmap_init(&store->roots, root_is);
+	hashmap_init(&store->containers, container_is);
 }
 
 void jit_store_end_round(struct jit_store *store)
 {
 	store->work = 0;
-	hashmap_for_each(e, &store->roots) {
-		hashmap_remove(&store->roots, e);
-		free(container_of(e, struct root_work, entry));
+	hashmap_for_each(e, &store->containers) {
+		hashmap_remove(&store->containers, e);
+		free(container_of(e, struct container_work, entry));
 	}
 }
 
 void jit_store_release(struct jit_store *store)
 {
 	jit_store_end_round(store);
-	hashmap_release(&store->roots);
+	hashmap_release(&store->containers);
 }
 
-static struct root_work *work_of(struct jit_store *store, uint64_t root_dev)
+static struct container_work *work_of(struct jit_store *store, uint64_t mount_namespace)
 {
-	struct hashmap_entry *e = hashmap_get(&store->roots, hash_u64(root_dev), &root_dev);
+	struct hashmap_entry *e =
+		hashmap_get(&store->containers, hash_u64(mount_namespace), &mount_namespace);
 
 	if (e)
-		return container_of(e, struct root_work, entry);
-	struct root_work *w = xcalloc(1, sizeof(*w));
+		return container_of(e, struct container_work, entry);
+	struct container_work *w = xcalloc(1, sizeof(*w));
 
-	w->root_dev = root_dev;
-	hashmap_add(&store->roots, &w->entry, hash_u64(root_dev));
+	w->mount_namespace = mount_namespace;
+	hashmap_add(&store->containers, &w->entry, hash_u64(mount_namespace));
 	return w;
 }
 
@@ -244,7 +246,7 @@ void jit_names_find_files(struct jit_names *j, int process_dir, const struct pro
 
 	touch(j);
 	root_id_of_process(process_dir, &root);
-	j->root_dev = root.dev;
+	j->mount_namespace = root.mount_namespace;
 	for (size_t i = 0; i < maps->count; i++) {
 		const struct mapping *m = &maps->list[i];
 
@@ -296,11 +298,11 @@ static void read_head(struct jit_source *s)
 static void read_on(struct jit_names *j, struct jit_source *s, const struct jit_format *format)
 {
 	struct jit_store *store = j->store;
-	struct root_work *root = work_of(store, j->root_dev);
+	struct container_work *container = work_of(store, j->mount_namespace);
 	struct file_identity now;
 	int r = -EAGAIN;
 
-	if (s->fd < 0 || store->work >= ROUND_WORK || root->work >= ROOT_WORK ||
+	if (s->fd < 0 || store->work >= ROUND_WORK || container->work >= CONTAINER_WORK ||
 		file_identity_of(s->fd, &now) < 0)
 		return;
 	if (!continues(s, &now))
@@ -318,7 +320,7 @@ static void read_on(struct jit_names *j, struct jit_source *s, const struct jit_
 		store->bytes -= jit_map_bytes(&s->reading.map);
 		r = format->read(&source, &s->reading);
 		store->work += s->reading.work - before;
-		root->work += s->reading.work - before;
+		container->work += s->reading.work - before;
 		store->bytes += jit_map_bytes(&s->reading.map);
 		touch(j);
 		if (store->bytes > store->max_bytes && r >= 0)

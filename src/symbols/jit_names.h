@@ -23,7 +23,7 @@ struct jit_store {
 	size_t count, max_bytes, bytes; /* of ranges and names */
 	uint64_t cut_short; /* files that were too large, or had too many ranges */
 	uint64_t work; /* of reading in this round (jit_file.h) */
-	struct hashmap roots; /* what that was for processes of each container */
+	struct hashmap containers; /* what that was for processes of each container */
 };
 
 void jit_store_init(struct jit_store *store, size_t max_bytes);

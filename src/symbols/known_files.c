@@ -7,7 +7,7 @@
  * as a bucket leaks: BURST at once, then one per OPENING_NS.
  *
  * A root, which is a container, has a quarter of the room at most: its new files take that of its own unused ones. All
- * roots on one device, which a container may have by chroot, have half.
+ * roots of one mount namespace, which a container may have by chroot, have half.
  */
 #include "symbols/known_files.h"
 
@@ -41,12 +41,15 @@ struct known_root {
 	struct root_id root;
 	size_t files, bytes;
 	struct list_node unused; /* of its files */
-	struct known_root *device; /* all roots of its device; NULL: it is one, or no root */
+	struct known_root
+		*container; /* of all its roots; NULL: this is one, or that is not known */
 };
 
 static bool root_is(const struct hashmap_entry *e, const void *key)
 {
-	return root_id_equal(&container_of(e, struct known_root, entry)->root, key);
+	const struct root_id *root = &container_of(e, struct known_root, entry)->root, *other = key;
+
+	return root_id_equal(root, other) && root->mount_namespace == other->mount_namespace;
 }
 
 static bool file_is(const struct hashmap_entry *e, const void *key)
@@ -77,7 +80,7 @@ static size_t bytes_of(const struct known_file *file)
 static struct known_root *root_get(struct known_files *files, const struct root_id *root,
 	size_t bytes)
 {
-	uint64_t hash = hash_combine(root->dev, root->inode);
+	uint64_t hash = hash_combine(hash_combine(root->dev, root->inode), root->mount_namespace);
 	struct hashmap_entry *e = hashmap_get(&files->roots, hash, root);
 	struct known_root *r = e ? container_of(e, struct known_root, entry) : NULL;
 
@@ -97,15 +100,16 @@ static struct known_root *root_take(struct known_files *files, const struct root
 {
 	struct known_root *r = root_get(files, root, bytes);
 
-	if (root->inode)
-		r->device = root_get(files, &(struct root_id){.dev = root->dev}, bytes);
+	if (root->inode && root->mount_namespace)
+		r->container = root_get(files,
+			&(struct root_id){.mount_namespace = root->mount_namespace}, bytes);
 	return r;
 }
 
 static void root_give_back(struct known_files *files, struct known_root *r, size_t bytes)
 {
-	if (r->device)
-		root_give_back(files, r->device, bytes);
+	if (r->container)
+		root_give_back(files, r->container, bytes);
 	r->bytes -= bytes;
 	if (--r->files)
 		return;
@@ -145,7 +149,7 @@ static bool has_more(const struct known_root *r, size_t share)
 
 static bool root_is_over(const struct known_root *r)
 {
-	return has_more(r, ROOT_SHARE) || (r->device && has_more(r->device, ROOT_SHARE / 2));
+	return has_more(r, ROOT_SHARE) || (r->container && has_more(r->container, ROOT_SHARE / 2));
 }
 
 /* What is unused goes, of the root's own files first. */

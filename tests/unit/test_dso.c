@@ -146,7 +146,7 @@ START_TEST(a_root_leaves_room_for_the_files_of_others)
 END_TEST
 
 /* As whoever may change its root has as many as it has directories. */
-START_TEST(roots_on_one_device_leave_room_for_the_files_of_others)
+START_TEST(roots_of_one_container_leave_room_for_the_files_of_others)
 {
 	static struct dso *dsos[3 * ROOT_FILES_MAX];
 	struct map_entry e = {.path = "/no/such/file", .dev_major = 250, .inode = 1};
@@ -154,11 +154,11 @@ START_TEST(roots_on_one_device_leave_room_for_the_files_of_others)
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(dsos); i++) {
-		dsos[i] = dso_get_absent(&f.dsos, &e, &(struct root_id){7, 1 + i});
+		dsos[i] = dso_get_absent(&f.dsos, &e, &(struct root_id){7 + i % 5, 1 + i, 3});
 		count += dsos[i] != NULL;
 	}
 	ck_assert_uint_eq(count, 2 * ROOT_FILES_MAX);
-	ck_assert_ptr_nonnull(other = dso_get_absent(&f.dsos, &e, &(struct root_id){8, 1}));
+	ck_assert_ptr_nonnull(other = dso_get_absent(&f.dsos, &e, &(struct root_id){8, 1, 4}));
 	dso_unref(&f.dsos, other);
 	for (size_t i = 0; i < ARRAY_SIZE(dsos); i++)
 		if (dsos[i])
@@ -170,4 +170,4 @@ END_TEST
 
 UNIT_MAIN_FIXTURE("dso", setup, teardown, a_process_has_room_for_some_thousand_files,
 	mappings_of_one_file_take_the_room_of_one, a_root_leaves_room_for_the_files_of_others,
-	roots_on_one_device_leave_room_for_the_files_of_others)
+	roots_of_one_container_leave_room_for_the_files_of_others)

@@ -15,7 +15,7 @@ static struct known_file *get(struct known_files *files, uint64_t root, uint64_t
 {
 	struct map_entry entry = {.dev_major = 8, .inode = inode, .path = path};
 
-	return known_file_get(files, &entry, 0, &(struct root_id){1, root});
+	return known_file_get(files, &entry, 0, &(struct root_id){1 + root % 5, root, 7});
 }
 
 static size_t take_many(struct known_files *files, const char *path)
@@ -67,7 +67,7 @@ START_TEST(a_root_leaves_room_for_others)
 END_TEST
 
 /* Each directory of a container may be the root of a process. */
-START_TEST(roots_on_one_device_leave_room_for_others)
+START_TEST(roots_of_one_container_leave_room_for_others)
 {
 	struct map_entry entry = {.dev_major = 8, .inode = 1, .path = "/program"};
 	struct known_files files;
@@ -80,7 +80,7 @@ START_TEST(roots_on_one_device_leave_room_for_others)
 	}
 	ck_assert_uint_gt(count, 3000);
 	ck_assert_uint_lt(count, 5000);
-	struct known_file *other = known_file_get(&files, &entry, 0, &(struct root_id){2, 1});
+	struct known_file *other = known_file_get(&files, &entry, 0, &(struct root_id){2, 1, 8});
 
 	ck_assert_ptr_nonnull(other);
 	known_file_unref(&files, other);
@@ -115,5 +115,6 @@ START_TEST(a_roots_new_files_take_the_room_of_its_unused_ones)
 }
 END_TEST
 
-UNIT_MAIN("known_files", a_root_leaves_room_for_others, roots_on_one_device_leave_room_for_others,
+UNIT_MAIN("known_files", a_root_leaves_room_for_others,
+	roots_of_one_container_leave_room_for_others,
 	a_roots_new_files_take_the_room_of_its_unused_ones)
