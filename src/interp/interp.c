@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Life of a process here: LOOKING (its mappings have been read, no runtime was there, or one that had not
- * begun) -> READY (described to the kernel side) or UNSUPPORTED. Its memory stays open: for this image and no
- * other, whatever becomes of the pid. A process that exec's is another process_id.
+ * begun, or that waits for the next round because so much of its container was read in this one) -> READY (described to
+ * the kernel side) or UNSUPPORTED. Its memory stays open: for this image and no other, whatever becomes of the pid. A
+ * process that exec's is another process_id.
  *
  *	process --> binary (a file's runtime, shared) --> runtime->attach() --> attached, memory
  *	record --> name cache, by process, code object and check --> else runtime->name()
@@ -38,7 +39,8 @@ static bool process_is(const struct hashmap_entry *e, const void *key)
 
 static bool budget_is(const struct hashmap_entry *e, const void *key)
 {
-	return container_of(e, struct shared_budget, entry)->root_dev == *(const uint64_t *)key;
+	return container_of(e, struct shared_budget, entry)->mount_namespace ==
+		*(const uint64_t *)key;
 }
 
 int interp_new(const struct interp_options *options, const struct interp_ops *ops, void *ctx,
@@ -57,6 +59,7 @@ int interp_new(const struct interp_options *options, const struct interp_ops *op
 	in->ops = ops;
 	in->ctx = ctx;
 	in->round = 1;
+	in->round_left = ROUND_BUDGET;
 	hashmap_init(&in->processes, process_is);
 	hashmap_init(&in->budgets, budget_is);
 	list_init(&in->by_use);
@@ -94,6 +97,7 @@ static void forget_budgets(struct interp *in)
 		hashmap_remove(&in->budgets, e);
 		free(container_of(e, struct shared_budget, entry));
 	}
+	in->round_left = ROUND_BUDGET;
 }
 
 void interp_free(struct interp *in)
@@ -115,18 +119,20 @@ void interp_free(struct interp *in)
 	free(in);
 }
 
-/* Not by the root itself: whoever may change it (chroot) would have a budget for each directory. */
-static struct read_budget *budget_of(struct interp *in, uint64_t root_dev)
+/* Not by the root or its device: whoever may change the root (chroot) would have a budget for each directory. */
+static struct read_budget *budget_of(struct interp *in, uint64_t mount_namespace)
 {
-	struct hashmap_entry *e = hashmap_get(&in->budgets, hash_u64(root_dev), &root_dev);
+	struct hashmap_entry *e =
+		hashmap_get(&in->budgets, hash_u64(mount_namespace), &mount_namespace);
 
 	if (e)
 		return &container_of(e, struct shared_budget, entry)->left;
 	struct shared_budget *b = xcalloc(1, sizeof(*b));
 
-	b->root_dev = root_dev;
+	b->mount_namespace = mount_namespace;
 	b->left = SHARED_BUDGET;
-	hashmap_add(&in->budgets, &b->entry, hash_u64(root_dev));
+	b->left.of = &in->round_left;
+	hashmap_add(&in->budgets, &b->entry, hash_u64(mount_namespace));
 	return &b->left;
 }
 
@@ -134,12 +140,13 @@ void interp_begin_reading(struct interp *in, struct interp_process_entry *p,
 	struct read_budget *budget)
 {
 	p->memory.left = budget;
-	p->memory.shared = budget_of(in, p->root_dev);
+	budget->of = budget_of(in, p->mount_namespace);
 }
 
 void interp_end_reading(struct interp_process_entry *p)
 {
-	p->memory.left = p->memory.shared = NULL;
+	p->memory.left->of = NULL;
+	p->memory.left = NULL;
 }
 
 struct interp_process_entry *interp_find(const struct interp *in, const struct process_id *id)
@@ -244,13 +251,14 @@ static void attach(struct interp *in, struct interp_process_entry *p, const stru
 	struct root_id root;
 
 	root_id_of_process(look->process_dir, &root);
-	p->root_dev = root.dev;
+	p->mount_namespace = root.mount_namespace;
 	p->runtime = look->binary.runtime;
 	interp_begin_reading(in, p, &budget);
 	if (r == 0)
 		r = p->runtime->attach(look->binary.found, &p->memory.memory, look->bias,
 			&p->attached, &description);
-	if (r < 0 && !p->memory.shared->calls)
+	p->put_off = r < 0 && read_budget_is_spent(budget.of);
+	if (p->put_off)
 		r = -EAGAIN; /* it says nothing about the process */
 	interp_end_reading(p);
 	p->description = description;
@@ -265,7 +273,7 @@ static void attach(struct interp *in, struct interp_process_entry *p, const stru
 
 static bool is_waiting(const struct interp_process_entry *p)
 {
-	return !p->attached && !p->unsupported && p->tries;
+	return !p->attached && !p->unsupported && p->tries && !p->put_off;
 }
 
 static void look_later(struct interp *in, struct interp_process_entry *p, int64_t took_ns)
@@ -390,11 +398,12 @@ static bool is_gone(struct interp *in, const struct interp_process_entry *p)
 
 void interp_end_round(struct interp *in)
 {
+	forget_budgets(in); /* what is looked at now belongs to the next one */
 	list_for_each_safe(n, &in->by_use) {
 		struct interp_process_entry *p = list_entry(n, struct interp_process_entry, node);
 
 		p->names_left = READ_BUDGET;
-		if (!p->attached && !p->unsupported && !p->tries) {
+		if (!p->attached && !p->unsupported && (!p->tries || p->put_off)) {
 			look_at(in, &p->id, p);
 			continue;
 		}
@@ -404,7 +413,6 @@ void interp_end_round(struct interp *in)
 		if (is_gone(in, p))
 			forget(in, p);
 	}
-	forget_budgets(in);
 	interp_forget_frames(in);
 	name_cache_end_round(&in->names);
 	binaries_end_round(&in->binaries);

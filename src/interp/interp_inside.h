@@ -22,11 +22,12 @@ struct interp_process_entry {
 	void *attached; /* NULL: not ready */
 	struct interp_description description;
 	bool unsupported;
+	bool put_off; /* until the next round: its container has been read enough in this one */
 	unsigned tries; /* left */
 	int64_t look_ns, pause_ns; /* when the next one is due; after the last one */
 	struct process_memory memory;
 	struct read_budget names_left; /* for names in this round */
-	uint64_t root_dev; /* of the file system that its root is on: a container has its own */
+	uint64_t mount_namespace; /* a container has its own (proc/file_root.h) */
 	int64_t threads_ns; /* when they may be read again */
 	uint64_t used_round;
 };
@@ -54,10 +55,10 @@ struct stack_room {
 	size_t capacity; /* of each */
 };
 
-/* What processes whose root is on one file system may be read in this round. */
+/* What the processes of one mount namespace may be read in this round. */
 struct shared_budget {
 	struct hashmap_entry entry;
-	uint64_t root_dev;
+	uint64_t mount_namespace;
 	struct read_budget left;
 };
 
@@ -69,6 +70,7 @@ struct interp {
 	const struct interp_ops *ops;
 	void *ctx;
 	struct hashmap processes, budgets;
+	struct read_budget round_left; /* which all budgets are a part of */
 	struct list_node by_use;
 	uint32_t next_number;
 	uint64_t round;

@@ -10,16 +10,31 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-/* What does not fit is the last there was: nobody is to take the next small read for a sign that all went well. */
+/*
+ * What does not fit is the last there was: nobody is to take the next small read for a sign that all went well. It costs
+ * only the budget that it does not fit.
+ */
 static bool spend(struct read_budget *left, size_t len)
 {
-	if (left->bytes < len)
-		left->calls = 0;
-	if (!left->calls)
-		return false;
-	left->calls--;
-	left->bytes -= len;
+	for (struct read_budget *b = left; b; b = b->of) {
+		if (b->bytes < len)
+			b->calls = 0;
+		if (!b->calls)
+			return false;
+	}
+	for (struct read_budget *b = left; b; b = b->of) {
+		b->calls--;
+		b->bytes -= len;
+	}
 	return true;
+}
+
+bool read_budget_is_spent(const struct read_budget *left)
+{
+	for (; left; left = left->of)
+		if (!left->calls)
+			return true;
+	return false;
 }
 
 static int read_process(const struct interp_memory *memory, uint64_t address, void *buf, size_t len)
@@ -29,7 +44,7 @@ static int read_process(const struct interp_memory *memory, uint64_t address, vo
 	/* Above are no user addresses, and off_t has no room for them. */
 	if (address > INT64_MAX)
 		return -EFAULT;
-	if ((p->shared && !spend(p->shared, len)) || (p->left && !spend(p->left, len)))
+	if (!spend(p->left, len))
 		return -EAGAIN;
 	for (size_t done = 0; done < len;) {
 		ssize_t n = pread(p->fd, (char *)buf + done, len - done, (off_t)(address + done));

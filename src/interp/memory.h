@@ -6,6 +6,7 @@
 #ifndef INTERP_MEMORY_H
 #define INTERP_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,7 +37,10 @@ static inline uint64_t memory_word(const struct interp_memory *memory, uint64_t 
  */
 struct read_budget {
 	size_t calls, bytes; /* left */
+	struct read_budget *of; /* what it is a part of: counts as well; NULL: nothing */
 };
+
+bool read_budget_is_spent(const struct read_budget *left);
 
 /*
  * For one look at its threads, or all names of a round: 50 ms. The interpreters that the tests start take 1,600
@@ -45,6 +49,8 @@ struct read_budget {
 #define READ_BUDGET   ((struct read_budget){.calls = 100000, .bytes = 16 << 20})
 /* For all processes of a container in a round: 1 s. Some 500 interpreters that begin at once are found in it. */
 #define SHARED_BUDGET ((struct read_budget){.calls = 1600000, .bytes = 256 << 20})
+/* For all processes of a round: 4 s. */
+#define ROUND_BUDGET  ((struct read_budget){.calls = 6400000, .bytes = 1024 << 20})
 
 /*
  * /proc/PID/mem of one program image: once that is gone by exec or exit, reading fails, whoever has the pid
@@ -54,7 +60,6 @@ struct process_memory {
 	struct interp_memory memory;
 	int fd;
 	struct read_budget *left; /* NULL: as much as you like */
-	struct read_budget *shared; /* likewise, and both count */
 };
 
 /* process_dir: an open /proc/PID. Without a budget at first. 0 or -errno. */

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 
 #include "interp/binaries.h"
-#include "interp/interp.h"
+#include "interp/interp_inside.h"
 #include "interp/python_names.h"
 #include "interp/python_process.h"
 #include "proc/process_dir.h"
@@ -405,7 +405,8 @@ START_TEST(a_process_is_read_within_its_budget)
 {
 	struct process_id self = python_id(getpid());
 	struct process_memory memory = memory_of(&self);
-	struct read_budget left = {.calls = 3, .bytes = 100};
+	struct read_budget shared = {.calls = 5, .bytes = 100};
+	struct read_budget left = {.calls = 3, .bytes = 100, .of = &shared};
 	uint64_t words[3] = {1, 2, 3}, got[3];
 
 	/* Without one nothing is counted. */
@@ -414,10 +415,21 @@ START_TEST(a_process_is_read_within_its_budget)
 	for (uint64_t i = 0; i < 3; i++)
 		ck_assert_uint_eq(memory_word(&memory.memory, (uintptr_t)&words[i]), i + 1);
 	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, 1), -EAGAIN);
+	/* What is not read costs nobody anything. */
+	ck_assert_uint_eq(shared.calls, 2);
+	ck_assert_uint_eq(shared.bytes, 100 - 3 * sizeof(uint64_t));
 	/* Nor is what is smaller read where something did not fit. */
 	left = (struct read_budget){.calls = 3, .bytes = 20};
 	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, 21), -EAGAIN);
 	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, 8), -EAGAIN);
+	ck_assert(read_budget_is_spent(&left));
+	/* All that it is a part of count. */
+	left = (struct read_budget){.calls = 3, .bytes = 200, .of = &shared};
+	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, 8), 0);
+	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, 8), 0);
+	ck_assert_int_eq(memory_read(&memory.memory, (uintptr_t)words, got, 8), -EAGAIN);
+	ck_assert_uint_eq(left.calls, 1);
+	ck_assert(read_budget_is_spent(&left));
 	process_memory_close(&memory);
 }
 END_TEST
@@ -499,12 +511,24 @@ START_TEST(processes_of_a_container_share_a_budget)
 
 	ck_assert_uint_gt(described, 8);
 	ck_assert_uint_lt(described, 20);
+	usleep(5000); /* when the first of them would be looked at again */
+	interp_poll(in);
 	interp_end_round(in);
+	/* All that had to wait. */
+	described = told.described;
+	ck_assert_uint_eq(described, 21);
 	id.exec_id++;
 	interp_process_seen(in, &id);
 	ck_assert_uint_eq(told.described, described + 1);
 	ck_assert(interp_name(in, &id, &records[1], &frame));
 	ck_assert_int_eq(frame.origin, NAME_INTERPRETER);
+	/* And all containers share one. */
+	in->round_left.calls = 0;
+	id.exec_id++;
+	interp_process_seen(in, &id);
+	ck_assert_uint_eq(told.described, described + 1);
+	interp_end_round(in);
+	ck_assert_uint_eq(told.described, described + 2);
 	end_python(&says);
 	interp_free(in);
 }
