@@ -40,7 +40,7 @@ struct known_root {
 	struct hashmap_entry entry;
 	struct root_id root;
 	size_t files, bytes;
-	struct list_node unused; /* of its files */
+	struct list_node unused; /* of its files, the longest unused first */
 	struct known_root
 		*container; /* of all its roots; NULL: this is one, or that is not known */
 };
@@ -125,6 +125,7 @@ static void forget(struct known_files *files, struct known_file *file)
 	hashmap_remove(&files->files, &file->entry);
 	list_remove(&file->node);
 	list_remove(&file->node_of_root);
+	list_remove(&file->node_of_container);
 	root_give_back(files, file->of, bytes_of(file));
 	free(file);
 }
@@ -149,17 +150,26 @@ static bool has_more(const struct known_root *r, size_t share)
 
 static bool root_is_over(const struct known_root *r)
 {
-	return has_more(r, ROOT_SHARE) || (r->container && has_more(r->container, ROOT_SHARE / 2));
+	return has_more(r, ROOT_SHARE);
 }
 
-/* What is unused goes, of the root's own files first. */
+static bool container_is_over(const struct known_root *r)
+{
+	return r->container && has_more(r->container, ROOT_SHARE / 2);
+}
+
+/* What is unused goes, of the root's and the container's own files first. */
 static bool make_room(struct known_files *files, struct known_root *r, size_t bytes)
 {
 	while (root_is_over(r) && !list_empty(&r->unused))
 		forget(files, list_entry(r->unused.next, struct known_file, node_of_root));
+	while (container_is_over(r) && !list_empty(&r->container->unused))
+		forget(files,
+			list_entry(r->container->unused.next, struct known_file,
+				node_of_container));
 	while (is_over(files, bytes) && !list_empty(&files->unused))
 		forget(files, list_entry(files->unused.next, struct known_file, node));
-	return !root_is_over(r) && !is_over(files, bytes);
+	return !root_is_over(r) && !container_is_over(r) && !is_over(files, bytes);
 }
 
 static struct known_file *file_new(struct known_files *files, const struct file_key *key,
@@ -183,6 +193,7 @@ static struct known_file *file_new(struct known_files *files, const struct file_
 	file->as_mapped.path = file->path;
 	list_init(&file->node);
 	list_init(&file->node_of_root);
+	list_init(&file->node_of_container);
 	hashmap_add(&files->files, &file->entry, hash);
 	files->bytes += bytes;
 	return file;
@@ -206,6 +217,7 @@ struct known_file *known_file_ref(struct known_file *file)
 	if (!file->refs++) {
 		list_remove(&file->node);
 		list_remove(&file->node_of_root);
+		list_remove(&file->node_of_container);
 	}
 	return file;
 }
@@ -217,6 +229,8 @@ void known_file_unref(struct known_files *files, struct known_file *file)
 	file->unused_round = files->round;
 	list_append(&files->unused, &file->node);
 	list_append(&file->of->unused, &file->node_of_root);
+	if (file->of->container)
+		list_append(&file->of->container->unused, &file->node_of_container);
 }
 
 bool known_file_wanted(struct known_files *files, struct known_file *file)

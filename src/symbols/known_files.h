@@ -18,7 +18,8 @@
 
 struct known_file {
 	struct hashmap_entry entry;
-	struct list_node node, node_of_root; /* of unused ones, the longest unused first */
+	struct list_node node, node_of_root,
+		node_of_container; /* of unused ones, the longest unused first */
 	struct known_root *of;
 	size_t refs;
 	struct map_entry as_mapped; /* its start, end and offset mean nothing */

@@ -115,6 +115,24 @@ START_TEST(a_roots_new_files_take_the_room_of_its_unused_ones)
 }
 END_TEST
 
+/* Of processes that come and go, each with a root of its own. */
+START_TEST(new_roots_take_the_room_of_the_containers_unused_files)
+{
+	struct known_files files;
+
+	known_files_init(&files, NULL);
+	for (uint64_t i = 0; i < 2 * MANY; i++) {
+		struct known_file *file = get(&files, i + 1, 1, "/bin/true");
+
+		ck_assert_ptr_nonnull(file);
+		known_file_unref(&files, file);
+	}
+	ck_assert_uint_lt(files.files.count, 5000);
+	known_files_release(&files);
+}
+END_TEST
+
 UNIT_MAIN("known_files", a_root_leaves_room_for_others,
 	roots_of_one_container_leave_room_for_others,
-	a_roots_new_files_take_the_room_of_its_unused_ones)
+	a_roots_new_files_take_the_room_of_its_unused_ones,
+	new_roots_take_the_room_of_the_containers_unused_files)
