@@ -46,6 +46,7 @@
 struct image_span {
 	struct process_image *image; /* NULL: not known */
 	uint64_t since_ns;
+	bool root_seen; /* or tried to, while it was the current one */
 };
 
 struct life {
@@ -175,7 +176,7 @@ static void add_image(struct process_history *h, struct life *l, struct process_
 		l->first_exec_id++;
 		l->complete = false;
 	}
-	l->images[l->image_count++] = (struct image_span){image, since_ns};
+	l->images[l->image_count++] = (struct image_span){.image = image, .since_ns = since_ns};
 }
 
 static struct image_span *current(struct life *l)
@@ -216,14 +217,6 @@ static void put_mapping(struct process_history *h, struct process_image **image,
 	process_image_map(image, &h->files, &m);
 }
 
-static struct known_file *file_at(const struct process_image *image, uint64_t start)
-{
-	for (size_t i = image->count; i-- > 0;)
-		if (image->list[i].start == start)
-			return image->list[i].file;
-	return NULL;
-}
-
 static void adopt_mapping(void *ctx, const struct map_entry *entry)
 {
 	struct adoption *a = ctx;
@@ -231,7 +224,7 @@ static void adopt_mapping(void *ctx, const struct map_entry *entry)
 	if (!entry->executable)
 		return;
 	put_mapping(a->h, &a->image, entry, 0, &a->root);
-	struct known_file *file = file_at(a->image, entry->start);
+	struct known_file *file = process_image_file(a->image, entry->start);
 
 	if (file && known_file_wanted(&a->h->files, file))
 		known_file_open(&a->h->files, file, a->process_dir, entry, true, INT64_MAX);
@@ -320,16 +313,17 @@ static int open_own(const struct process_history *h, const struct life *l)
 
 /*
  * A process has its parent's root until it takes another one, which no event tells. So it is looked at when a
- * file of the process is not known beneath the root that it had.
+ * file of the process is not known beneath the root that it had. Whether it has another one.
  */
-static void look_at_root(struct process_history *h, struct life *l, int process_dir)
+static bool look_at_root(struct process_history *h, struct life *l, int process_dir)
 {
 	struct root_id root;
 
 	if (root_id_of_process(process_dir, &root) < 0 || root_id_equal(&root, &l->root))
-		return;
+		return false;
 	l->root = root;
 	process_image_set_root(&current(l)->image, &h->files, &root);
+	return true;
 }
 
 void process_history_mapped(struct process_history *h, uint32_t pid, const struct map_entry *entry,
@@ -343,17 +337,22 @@ void process_history_mapped(struct process_history *h, uint32_t pid, const struc
 	if (!span->image)
 		return;
 	put_mapping(h, &span->image, entry, generation, &l->root);
-	struct known_file *file = file_at(span->image, entry->start);
+	struct known_file *file = process_image_file(span->image, entry->start);
+	bool wanted = file && known_file_wanted(&h->files, file);
 
-	if (!file || !known_file_wanted(&h->files, file))
+	/* Where there was no room or time, that may be for the root that it had. Looking costs some us: once. */
+	if (!wanted &&
+		(span->root_seen || mapping_kind_of(entry) != MAPPING_FILE || (file && file->dso)))
 		return;
+	span->root_seen = true;
 	int dir cleanup_close = open_own(h, l);
 
 	if (dir < 0)
 		return;
-	look_at_root(h, l, dir);
-	file = file_at(span->image, entry->start);
-	if (file)
+	if (look_at_root(h, l, dir) && !file)
+		put_mapping(h, &span->image, entry, generation, &l->root);
+	file = process_image_file(span->image, entry->start);
+	if (file && (wanted || known_file_wanted(&h->files, file)))
 		known_file_open(&h->files, file, dir, entry, true, INT64_MAX);
 }
 
@@ -504,11 +503,10 @@ static struct dso *dso_beneath_root(struct process_history *h, const struct life
 static struct dso *dso_in(const struct process_maps *old, const struct mapping *m)
 {
 	const struct mapping *o = process_maps_find(old, m->start);
+	bool same =
+		o && o->start == m->start && o->offset == m->offset && o->file_key == m->file_key;
 
-	return o && o->start == m->start && o->offset == m->offset && o->file_key == m->file_key &&
-			o->dso
-		? dso_ref(o->dso)
-		: NULL;
+	return same && o->dso ? dso_ref(o->dso) : NULL;
 }
 
 static struct dso *dso_of(struct process_history *h, const struct life *l,

@@ -166,6 +166,14 @@ void process_image_map(struct process_image **image, struct known_files *files,
 	replace(own, at, end, pieces, count);
 }
 
+struct known_file *process_image_file(const struct process_image *image, uint64_t start)
+{
+	for (size_t i = image->count; i-- > 0;)
+		if (image->list[i].start == start)
+			return image->list[i].file;
+	return NULL;
+}
+
 void process_image_set_root(struct process_image **image, struct known_files *files,
 	const struct root_id *root)
 {

@@ -41,6 +41,9 @@ void process_image_unref(struct process_image *image, struct known_files *files)
 void process_image_map(struct process_image **image, struct known_files *files,
 	const struct image_mapping *mapping);
 
+/* Of the mapping that starts there; NULL: none. */
+struct known_file *process_image_file(const struct process_image *image, uint64_t start);
+
 /* Its files are those beneath another root. *image becomes one that nobody else has. */
 void process_image_set_root(struct process_image **image, struct known_files *files,
 	const struct root_id *root);

@@ -198,6 +198,43 @@ START_TEST(a_process_that_changed_its_root_has_files_beneath_the_new_one)
 }
 END_TEST
 
+/* Files of processes beneath our root: so many that there are no more. */
+static void use_up_our_share(void)
+{
+	struct map_entry e = {.dev_major = 250, .path = "/x", .executable = true};
+
+	for (uint32_t pid = GONE + 100; pid < GONE + 105; pid++) {
+		process_history_forked(f.history, pid, (uint32_t)getpid(), now());
+		process_history_execed(f.history, pid, now());
+		for (int i = 0; i < 500; i++) {
+			e.inode++;
+			e.start = e.inode << 20;
+			e.end = e.start + 4096;
+			process_history_mapped(f.history, pid, &e, 0, now());
+		}
+	}
+}
+
+/* Where `docker exec` starts ever new programs on the host. */
+START_TEST(a_new_root_has_files_where_the_one_before_has_no_room)
+{
+	make_roots();
+	char *root cleanup_free = root_path("b");
+	struct program a = start_beneath("a"), b = start_in(root, "/program", NULL);
+
+	use_up_our_share();
+	process_history_forked(f.history, (uint32_t)b.pid, (uint32_t)getpid(), b.id.start_ns);
+	process_history_execed(f.history, (uint32_t)b.pid, now());
+	process_history_mapped(f.history, (uint32_t)b.pid, &f.entry, 0, now());
+	struct dso *dso = file_of_child((uint32_t)b.pid, GONE);
+
+	ck_assert(has_names(dso));
+	check_is_beneath(dso, "b");
+	stop(&a);
+	stop(&b);
+}
+END_TEST
+
 /* As before Linux 6.8. */
 static void forbid_statmount(void)
 {
@@ -254,6 +291,7 @@ int main(void)
 	tcase_add_test(tcase, each_container_has_its_own_file);
 	tcase_add_test(tcase, a_file_is_not_known_from_another_root);
 	tcase_add_test(tcase, a_process_that_changed_its_root_has_files_beneath_the_new_one);
+	tcase_add_test(tcase, a_new_root_has_files_where_the_one_before_has_no_room);
 	tcase_add_loop_test(tcase, an_overlays_file_is_that_of_its_container, 0, 2);
 	return unit_run("process_roots", tcase);
 }
