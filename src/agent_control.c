@@ -62,6 +62,10 @@ void agent_control_retry(struct agent_control *c)
 {
 	struct error err = {0};
 
+	if (c->control && !control_is_there(c->control)) {
+		control_free(c->control);
+		c->control = NULL;
+	}
 	if (c->control || !c->path || !*c->path)
 		return;
 	if (control_new(c->loop, c->path, on_request, c, &c->control, &err) == 0) {

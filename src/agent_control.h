@@ -21,7 +21,7 @@ struct agent_control {
 
 /* Listens at that path from now on ("": nowhere). Where that fails the agent goes on, and the log says why. */
 void agent_control_apply(struct agent_control *c, const char *path);
-/* Where it has failed so far: once more. */
+/* Where it has failed so far, or the socket is gone: once more. */
 void agent_control_retry(struct agent_control *c);
 /* A zero-initialised one is fine. */
 void agent_control_release(struct agent_control *c);

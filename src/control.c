@@ -33,6 +33,7 @@ struct control {
 	struct loop_fd listener;
 	struct loop_timer pause;
 	char *path;
+	struct stat made; /* the socket there */
 	control_answer_fn answer;
 	void *ctx;
 	struct list_node clients;
@@ -248,6 +249,7 @@ int control_new(struct loop *loop, const char *path, control_answer_fn answer, v
 	struct control *c = xcalloc(1, sizeof(*c));
 
 	*c = (struct control){.loop = loop, .path = xstrdup(path), .answer = answer, .ctx = ctx};
+	(void)lstat(path, &c->made);
 	list_init(&c->clients);
 	loop_timer_init(loop, &c->pause, on_pause_end);
 	c->listener = (struct loop_fd){.fd = fd, .on_event = on_accept};
@@ -263,6 +265,14 @@ int control_new(struct loop *loop, const char *path, control_answer_fn answer, v
 	return 0;
 }
 
+bool control_is_there(const struct control *c)
+{
+	struct stat now;
+
+	return lstat(c->path, &now) == 0 && now.st_dev == c->made.st_dev &&
+		now.st_ino == c->made.st_ino;
+}
+
 void control_free(struct control *c)
 {
 	if (!c)
@@ -271,8 +281,10 @@ void control_free(struct control *c)
 		client_free(list_entry(n, struct client, node));
 	loop_timer_stop(&c->pause);
 	loop_fd_remove(&c->listener);
+	/* First, as another agent makes its own as soon as nobody answers. */
+	if (control_is_there(c))
+		unlink(c->path);
 	close(c->listener.fd);
-	unlink(c->path);
 	free(c->path);
 	free(c);
 }

@@ -13,6 +13,8 @@
 #ifndef CONTROL_H
 #define CONTROL_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "loop/loop.h"
@@ -32,7 +34,9 @@ typedef int (*control_answer_fn)(void *ctx, const char *request, struct strbuf *
  */
 int control_new(struct loop *loop, const char *path, control_answer_fn answer, void *ctx,
 	struct control **ret, struct error *err);
-/* Removes the socket. */
+/* Whether its socket is what stands at the path; somebody may have removed or replaced it. */
+bool control_is_there(const struct control *c);
+/* Removes the socket, where it is still there. */
 void control_free(struct control *c);
 
 /*

@@ -223,6 +223,46 @@ START_TEST(an_agent_without_its_socket_tries_again)
 }
 END_TEST
 
+START_TEST(a_socket_that_was_removed_is_made_again)
+{
+	struct agent_control agent = {.loop = loop};
+	struct error err = {0};
+
+	control_free(steal_ptr(&control));
+	agent_control_apply(&agent, path);
+	ck_assert_int_eq(unlink(path), 0);
+	agent_control_retry(&agent);
+	int again cleanup_close = connect_raw();
+
+	ck_assert_int_ge(again, 0);
+
+	/* Another agent was faster: what stands there is that one's, also at the end of this one. */
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(control_new(loop, path, answer, NULL, &control, &err), 0);
+	agent_control_retry(&agent);
+	ck_assert_ptr_null(agent.control);
+	agent_control_release(&agent);
+	int other cleanup_close = connect_raw();
+
+	ck_assert_int_ge(other, 0);
+}
+END_TEST
+
+START_TEST(one_that_ends_leaves_the_socket_of_another)
+{
+	struct control *other;
+	struct error err = {0};
+
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(control_new(loop, path, answer, NULL, &other, &err), 0);
+	control_free(control);
+	control = other;
+	int fd cleanup_close = connect_raw();
+
+	ck_assert_int_ge(fd, 0);
+}
+END_TEST
+
 START_TEST(a_socket_that_nobody_serves_is_replaced)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -285,4 +325,5 @@ UNIT_MAIN_FIXTURE("control", setup, teardown, a_request_gets_its_answer_and_exit
 	a_long_answer_arrives_whole, an_endless_request_is_ended,
 	no_more_than_some_at_once_and_then_again, a_second_agent_leaves_the_first_alone,
 	one_that_answers_nobody_holds_up_nobody, an_agent_without_its_socket_tries_again,
+	a_socket_that_was_removed_is_made_again, one_that_ends_leaves_the_socket_of_another,
 	a_socket_that_nobody_serves_is_replaced, nobody_there, without_descriptors_the_loop_rests)
