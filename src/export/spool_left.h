@@ -7,7 +7,8 @@
 
 #define SPOOL_LEFT_MAX 1000 /* directories that are looked at */
 
-/* Tells of each directory in `path` that holds segments, and how many bytes they have. Opens none. */
+/* Tells of each directory in `path` that holds segments and that nobody has open, and how many
+ * bytes they have. Opens none. */
 void spool_find_left(const char *path,
 	void (*found)(void *ctx, const char *directory, uint64_t bytes), void *ctx);
 

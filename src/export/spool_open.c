@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "export/spool_inside.h"
 
-#define LOCK_NAME   "lock"
 /* The quota is kept by removing files, so one is to be a small part of it. */
 #define SEGMENTS    32
 #define SEGMENT_MIN ((uint64_t)4 << 10)
@@ -115,7 +114,8 @@ static int open_and_lock(struct spool *s, struct error *err)
 	if (s->dirfd < 0)
 		return error_set_errno(err, r < 0 ? r : -errno, "cannot open the spool %s",
 			s->path);
-	s->lockfd = openat(s->dirfd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	s->lockfd =
+		openat(s->dirfd, SPOOL_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (s->lockfd < 0)
 		return error_set_errno(err, -errno, "cannot write to the spool %s", s->path);
 	if (flock(s->lockfd, LOCK_EX | LOCK_NB) < 0)

@@ -14,6 +14,8 @@
 #include "export/write_stats.h"
 
 #define SEGMENT_NAME_SIZE 32
+/* The file beside them that is held with flock(2) by who uses the directory. */
+#define SPOOL_LOCK_NAME   "lock"
 
 enum entry_state { ENTRY_WAITS, ENTRY_TAKEN, ENTRY_SETTLED };
 

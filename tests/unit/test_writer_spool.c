@@ -352,6 +352,28 @@ START_TEST(what_an_earlier_run_left_for_another_endpoint_is_told_at_the_start)
 }
 END_TEST
 
+START_TEST(what_another_dockprof_is_about_to_send_is_not_left)
+{
+	struct forked_server server = {0};
+	char link[sizeof(dir.path) + 16];
+
+	SCRIPT(0, 503);
+	forked_server_start(&server, serve_first);
+	fill_spool(server.url);
+	snprintf(link, sizeof(link), "%s/link", dir.path);
+	ck_assert_int_eq(symlink("spool", link), 0);
+	struct writer *other = writer;
+
+	writer = follow_at("http://127.0.0.1:1/other", "link", NULL);
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 0);
+	writer_free(steal_ptr(&writer));
+	writer_free(other);
+	writer = follow_at("http://127.0.0.1:1/other", "link", NULL);
+	ck_assert_uint_eq(count_events(WRITER_SPOOL_LEFT), 1);
+	forked_server_stop(&server);
+}
+END_TEST
+
 /* Of one URL and without a name, so that only a number tells them apart in logs and metrics. */
 static struct writer *use_tenants(const char *url, const char *const tenants[], struct writer *old)
 {
@@ -627,6 +649,7 @@ UNIT_MAIN_FIXTURE("writer_spool", set_up_spool, tear_down_spool,
 	the_configuration_before_the_last_may_come_back, a_spool_that_moves_leaves_nothing_untold,
 	an_endpoint_that_goes_tells_what_it_leaves_on_disk,
 	what_an_earlier_run_left_for_another_endpoint_is_told_at_the_start,
+	what_another_dockprof_is_about_to_send_is_not_left,
 	an_endpoint_stays_the_one_it_is_wherever_it_stands,
 	endpoints_that_exchange_their_spools_count_each_profile_somewhere,
 	an_endpoint_that_is_down_does_not_hold_up_another, an_endpoint_that_is_down_may_come_first,
