@@ -30,7 +30,8 @@ static const struct config_key endpoint_keys[] = {
 		.type = KEY_STRING,
 		.offset = AT_ENDPOINT(name),
 		.help = "What logs and metrics call it. Default: the URL. Where several have the same "
-			"name, a number tells the others apart: `name (2)`."},
+			"name, a number tells the others apart: `name (2)`; what one is called lasts until "
+			"it or the agent ends, whatever is written around it later."},
 	{.name = "remote_timeout",
 		.type = KEY_DURATION,
 		.offset = AT_ENDPOINT(remote_timeout_ns),

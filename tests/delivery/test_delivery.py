@@ -238,7 +238,8 @@ def preload(directory, text, slow_us):
     source, library = f"{directory}/slow.c", f"{directory}/slow{slow_us}.so"
     with open(source, "w") as f:
         f.write(text)
-    subprocess.run(["cc", "-shared", "-fPIC", f"-DSLOW_US={slow_us}", "-o", library, source, "-ldl"],
+    lib = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib")
+    subprocess.run(["cc", "-shared", "-fPIC", f"-DSLOW_US={slow_us}", "-I", lib, "-o", library, source, "-ldl"],
                    check=True)
     return library
 
@@ -264,7 +265,9 @@ def slow_dns(directory):
     return ", ".join(results)
 
 
+# As it is where the kernel does not sync beside the agent.
 SLOW_SYNC = """
+#include "without_aio.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -371,26 +371,8 @@ def test_a_spool_that_a_reload_takes_away_is_told(run):
 
 # And the kernel cannot do it beside the agent: then this is what there is.
 SLOW_SYNC = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdarg.h>
-#include <sys/syscall.h>
+#include "without_aio.h"
 #include <unistd.h>
-long syscall(long number, ...)
-{
-	long (*next)(long, ...) = dlsym(RTLD_NEXT, "syscall"), a[6];
-	va_list list;
-	va_start(list, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
-	va_end(list);
-	if (number == SYS_io_setup) {
-		errno = ENOSYS;
-		return -1;
-	}
-	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
 int fsync(int fd) { (void)fd; sleep(2); return 0; }
 int fdatasync(int fd) { (void)fd; sleep(2); return 0; }
 """
@@ -408,7 +390,8 @@ def test_a_slow_disk_costs_no_tick(run):
     busy, received = run.process("burn", "0"), run.receiver()
     received.status = 503
     library, address = run.path("slow.so"), f"127.0.0.1:{free_port()}"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, run.write("slow.c", SLOW_SYNC)], check=True)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-I", os.path.join(ROOT, "tests", "lib"), "-o", library,
+                    run.write("slow.c", SLOW_SYNC)], check=True)
     config = run.write("dockprof.yml", f"""\
 targets:
   - {{__process_pid__: "{busy.pid}", service_name: local}}
