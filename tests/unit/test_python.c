@@ -434,6 +434,26 @@ START_TEST(a_process_is_read_within_its_budget)
 }
 END_TEST
 
+/* A Python that has been seen, standing in a function of a function. Its main thread's frames. */
+static struct process_id start_parked(struct python_says *says, struct interp *in,
+	const struct told *told, struct interp_frame records[WALK_MAX])
+{
+	size_t calls;
+
+	start_python(says, "exec python3 tests/data/python/parked.py sub");
+	ck_assert(listen_to_python(says));
+	struct process_id id = python_id(says->pid);
+
+	interp_process_seen(in, &id);
+	struct process_memory memory = memory_of(&id);
+
+	ck_assert_uint_ge(python_chain(&memory.memory, &told->process.python,
+				  says->threads[0].ident, 0, records, WALK_MAX, &calls),
+		2);
+	process_memory_close(&memory);
+	return id;
+}
+
 /* What a program may do that makes up its stacks: ever other places in the same function. */
 START_TEST(names_of_a_round_are_read_within_a_budget)
 {
@@ -442,19 +462,9 @@ START_TEST(names_of_a_round_are_read_within_a_budget)
 	struct interp *in = new_interp(&told, 1 << 20);
 	struct interp_frame records[WALK_MAX], made_up;
 	struct frame before, frame;
-	size_t calls;
 
-	start_python(&says, "exec python3 tests/data/python/parked.py sub");
-	ck_assert(listen_to_python(&says));
-	struct process_id id = python_id(says.pid);
+	struct process_id id = start_parked(&says, in, &told, records);
 
-	interp_process_seen(in, &id);
-	struct process_memory memory = memory_of(&id);
-
-	ck_assert_uint_ge(python_chain(&memory.memory, &told.process.python, says.threads[0].ident,
-				  0, records, WALK_MAX, &calls),
-		2);
-	process_memory_close(&memory);
 	made_up = records[0];
 	for (uint32_t i = 0; i < 60000; i++) {
 		made_up.at = 1000000 + i;
@@ -484,19 +494,9 @@ START_TEST(processes_of_a_container_share_a_budget)
 	struct interp *in = new_interp(&told, 16 << 20);
 	struct interp_frame records[WALK_MAX], made_up;
 	struct frame frame;
-	size_t calls;
 
-	start_python(&says, "exec python3 tests/data/python/parked.py sub");
-	ck_assert(listen_to_python(&says));
-	struct process_id id = python_id(says.pid);
+	struct process_id id = start_parked(&says, in, &told, records);
 
-	interp_process_seen(in, &id);
-	struct process_memory memory = memory_of(&id);
-
-	ck_assert_uint_ge(python_chain(&memory.memory, &told.process.python, says.threads[0].ident,
-				  0, records, WALK_MAX, &calls),
-		2);
-	process_memory_close(&memory);
 	made_up = records[0];
 	for (uint32_t image = 0; image < 20; image++) {
 		id.exec_id = 2 + image;
