@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-usage: python_cost.py [--no-fail] [--only TOOL,...] [--output DIR]
+usage: python_cost.py [--no-fail] [--containers N] [--only TOOL,...] [--output DIR]
 
-What it costs to profile Python at 97 Hz: one busy container for each CPU, profiled by dockprof, by
-dockprof without Python's frames, by py-spy (one for each process, with native frames) and by perf, one
-after the other on the same load. Exits with 1 where dockprof misses a goal.
+What it costs to profile Python at 97 Hz: the Python container of the mix (bench.py) alone, or several of
+it, profiled by dockprof, by dockprof without Python's frames, by py-spy (one for each process, with native
+frames), by perf and by PEER (see bench.py), one after the other on the same load. Exits with 1 where
+dockprof misses a goal; goals are for one container.
 
 BENCH_SECONDS (60): how long each is measured, after a time in which it gets to know what runs; best a
 multiple of the collect interval of 15 s. PY_SPY, DOCKPROF name the binaries, BENCH_LOAD a Python that
@@ -24,11 +25,13 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
 
 import report  # noqa: E402 (found through the path above)
-from bench import HZ, SETTLE_S, Bench, Unavailable  # noqa: E402
+from bench import (  # noqa: E402
+    HZ, PEER_TICK_US, SETTLE_S, Bench, Unavailable, for_this_machine)
 from ground import BUILD_BENCH, ground, run_main  # noqa: E402
 from load import INSIDE, Load, source, tool  # noqa: E402
 from meter import Measured, bpf_run_time_statistics, memory_kb  # noqa: E402
 
+PEER_ON_PYTHON = 1.25  # OpenTelemetry's tick on this load to that on the mix, measured side by side
 ROWS = [
     report.Row("tick_us", "BPF time per tick, us", 12),
     report.Row("bpf_percent", "BPF time, % of one core"),
@@ -105,7 +108,7 @@ class PythonBench(Bench):
 
 
 TOOLS = {"dockprof": PythonBench.dockprof, "native only": PythonBench.native, "py-spy": PythonBench.py_spy,
-         "perf": PythonBench.perf}
+         "perf": PythonBench.perf, "peer": PythonBench.peer}
 
 
 def measure_all(bench, names):
@@ -126,20 +129,24 @@ def main():
     parser.add_argument("--no-fail", action="store_true", help="exit 0 though a goal is missed")
     parser.add_argument("--only", metavar="TOOL,...", default=",".join(TOOLS))
     parser.add_argument("--output", metavar="DIR", default=BUILD_BENCH)
+    parser.add_argument("--containers", type=int, default=1, metavar="N", help="that are busy (1)")
     options = parser.parse_args()
     seconds = int(os.environ.get("BENCH_SECONDS", "60"))
     with ground("python") as run, bpf_run_time_statistics():
-        load = Load(run.engine, run.directory, {f"python-{cpu}": python for cpu in range(os.cpu_count())})
+        load = Load(run.engine, run.directory, {f"python-{number}": python for number in range(options.containers)})
         load.start()
         columns, skipped = measure_all(PythonBench(run, seconds, load), options.only.split(","))
         load.stop()
-    print(f"\n{HZ} Hz on {os.cpu_count()} CPUs, {seconds} s each, {load.services[0].command[0]}\n\n"
-          + report.table(ROWS, columns) + "\n\n" + NOTES)
+    rows = for_this_machine(ROWS, columns, PEER_ON_PYTHON * PEER_TICK_US)
+    print(f"\n{HZ} Hz on {os.cpu_count()} CPUs, {seconds} s each, {options.containers} busy "
+          f"{load.services[0].command[0]}\n\n"
+          + report.table(rows, columns) + "\n\n" + NOTES)
     for name, reason in skipped.items():
         print(f"SKIP {name}: {reason}")
-    missed = [text for text in (row.missed(columns.get("dockprof", {})) for row in ROWS) if text]
+    missed = [text for text in (row.missed(columns.get("dockprof", {})) for row in rows) if text]
     print("figures:", report.write_json(options.output, "python.json", {
-        "hz": int(HZ), "seconds": seconds, "tools": columns, "skipped": skipped, "missed": missed}))
+        "hz": int(HZ), "seconds": seconds, "containers": options.containers, "tools": columns,
+        "skipped": skipped, "missed": missed}))
     return report.conclude(missed, options.no_fail)
 
 
