@@ -2,6 +2,7 @@
 #include "base/hashmap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -17,6 +18,13 @@ void hashmap_release(struct hashmap *map)
 	free(map->buckets);
 	map->buckets = NULL;
 	map->bucket_count = 0;
+	map->count = 0;
+}
+
+void hashmap_clear(struct hashmap *map)
+{
+	if (map->count)
+		memset(map->buckets, 0, map->bucket_count * sizeof(map->buckets[0]));
 	map->count = 0;
 }
 

@@ -38,6 +38,8 @@ struct hashmap {
 
 void hashmap_init(struct hashmap *map, hashmap_is_fn is);
 void hashmap_release(struct hashmap *map);
+/* Empties it, and keeps its room. */
+void hashmap_clear(struct hashmap *map);
 
 /* Adds without looking for an equal one. The entry must be in no table. */
 void hashmap_add(struct hashmap *map, struct hashmap_entry *entry, uint64_t hash);

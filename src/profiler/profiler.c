@@ -207,8 +207,8 @@ void profiler_free(struct profiler *p)
 	unwinder_free(p->unwinder);
 	unwind_memory_release(&p->memory);
 	profile_bpf__destroy(p->skel);
-	stack_table_reset(&p->tables[0]);
-	stack_table_reset(&p->tables[1]);
+	stack_table_release(&p->tables[0]);
+	stack_table_release(&p->tables[1]);
 	interval_tally_release(&p->tally);
 	free(p->proc);
 	free(p->sys);

@@ -18,19 +18,25 @@ struct stack {
 	struct stack_record record; /* allocated as far as it is used */
 };
 
+struct stack_chunk;
+
 struct stack_table {
 	struct hashmap stacks; /* by record.key */
 	struct list_node order; /* as they came */
 	size_t bytes;
 	bool full; /* a record was refused for want of room */
 	uint64_t refused; /* ticks of uncounted ones among them */
+	struct stack_chunk *chunks; /* what the stacks lie in, the one that is being filled first */
+	struct stack_chunk *spare; /* of earlier intervals */
 };
 
 #define STACK_TABLE_BYTES_MAX (16 << 20) /* 15 s of 30,000 distinct stacks of 60 frames */
 
 void stack_table_init(struct stack_table *t);
-/* Empties it; it can be used on. */
+/* Empties it; it can be used on. Some memory is kept, so that not each interval begins with page faults. */
 void stack_table_reset(struct stack_table *t);
+/* Harmless where it was only zeroed. */
+void stack_table_release(struct stack_table *t);
 
 /*
  * Takes a record in: `size` bytes at `data`, as BPF sent them. A record with `counted` comes with 0

@@ -71,6 +71,12 @@ START_TEST(a_hashmap_finds_what_was_added_and_not_what_was_removed)
 		ck_assert_int_eq(e == NULL, i % 3 == 0);
 	}
 	ck_assert_uint_eq(map.count, 666);
+	hashmap_clear(&map);
+	ck_assert_uint_eq(map.count, 0);
+	ck_assert_ptr_null(hashmap_first(&map));
+	hashmap_add(&map, &things[0].entry, hash_u64(0));
+	ck_assert_ptr_eq(hashmap_get(&map, hash_u64(0), &(uint64_t){0}), &things[0].entry);
+	ck_assert_ptr_eq(hashmap_first(&map), &things[0].entry);
 	hashmap_release(&map);
 }
 END_TEST

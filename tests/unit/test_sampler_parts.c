@@ -121,9 +121,42 @@ START_TEST(a_counted_stack_gets_its_ticks_from_the_count)
 	ck_assert(!stack_table_count(&t, &other, 5));
 	ck_assert_uint_eq(first_of(&t)->ticks, 5);
 	ck_assert_mem_eq(first_of(&t)->record.ips, r.ips, 130 * sizeof(r.ips[0]));
-	stack_table_reset(&t);
+	stack_table_release(&t);
 	ck_assert_uint_eq(t.stacks.count, 0);
 	ck_assert(list_empty(&t.order));
+}
+END_TEST
+
+/* More than is kept of it, then less; what lies in it is the new interval's. */
+START_TEST(a_table_can_be_used_again)
+{
+	struct stack_table t;
+
+	stack_table_init(&t);
+	for (uint64_t interval = 0; interval < 3; interval++) {
+		uint64_t count = interval == 1 ? 10 : 6000, next = 0;
+
+		for (uint64_t i = 0; i < count; i++) {
+			struct stack_record r = record_of(i, 1, 60);
+
+			r.ips[60] = i + interval;
+			ck_assert(stack_table_add(&t, &r, size_of(&r)));
+			ck_assert(stack_table_count(&t, &r.key, 1 + interval));
+		}
+		list_for_each(n, &t.order) {
+			const struct stack *s = list_entry(n, struct stack, in_order);
+
+			ck_assert_uint_eq(s->record.key.hash, next);
+			ck_assert_uint_eq(s->record.ips[60], next++ + interval);
+			ck_assert_uint_eq(s->ticks, 1 + interval);
+		}
+		ck_assert_uint_eq(next, count);
+		stack_table_reset(&t);
+		ck_assert_uint_eq(t.stacks.count, 0);
+		ck_assert_uint_eq(t.bytes, 0);
+		ck_assert(!stack_table_count(&t, &(struct stack_key){.hash = 1, .pid = 7}, 1));
+	}
+	stack_table_release(&t);
 }
 END_TEST
 
@@ -137,7 +170,7 @@ START_TEST(an_uncounted_record_is_one_tick)
 	for (int i = 0; i < 3; i++)
 		ck_assert(stack_table_add(&t, &r, size_of(&r)));
 	ck_assert_uint_eq(first_of(&t)->ticks, 3);
-	stack_table_reset(&t);
+	stack_table_release(&t);
 }
 END_TEST
 
@@ -152,7 +185,7 @@ START_TEST(bytes_that_are_no_record_are_refused)
 	r.user_count = USER_FRAMES_MAX + 1;
 	ck_assert(!stack_table_add(&t, &r, sizeof(r)));
 	ck_assert_uint_eq(t.stacks.count, 0);
-	stack_table_reset(&t);
+	stack_table_release(&t);
 }
 END_TEST
 
@@ -171,7 +204,7 @@ START_TEST(language_frames_stand_before_the_addresses)
 	ck_assert(!stack_table_add(&t, &other, size));
 	other.interp_count = INTERP_WORDS_MAX + 2;
 	ck_assert(!stack_table_add(&t, &other, sizeof(other)));
-	stack_table_reset(&t);
+	stack_table_release(&t);
 }
 END_TEST
 
@@ -194,7 +227,7 @@ START_TEST(a_full_table_says_how_many_ticks_it_refused)
 	r.key.hash = 1; /* known: still counted */
 	ck_assert(stack_table_add(&t, &r, size_of(&r)));
 	ck_assert_uint_eq(t.refused, 1);
-	stack_table_reset(&t);
+	stack_table_release(&t);
 	ck_assert_uint_eq(t.refused, 0);
 }
 END_TEST
@@ -389,9 +422,10 @@ END_TEST
 UNIT_MAIN("sampler_parts", cpu_lists_are_read_as_the_kernel_writes_them,
 	cpu_lists_that_make_no_sense_are_refused,
 	the_first_wanted_controller_on_a_v1_hierarchy_is_found,
-	a_counted_stack_gets_its_ticks_from_the_count, an_uncounted_record_is_one_tick,
-	bytes_that_are_no_record_are_refused, language_frames_stand_before_the_addresses,
-	a_full_table_says_how_many_ticks_it_refused, events_reach_their_callback,
-	events_that_make_no_sense_are_refused, kernels_with_the_probe_read_dead_lock_are_known,
-	a_refusal_is_explained_with_what_grants_it, missing_type_information_is_said_so,
+	a_counted_stack_gets_its_ticks_from_the_count, a_table_can_be_used_again,
+	an_uncounted_record_is_one_tick, bytes_that_are_no_record_are_refused,
+	language_frames_stand_before_the_addresses, a_full_table_says_how_many_ticks_it_refused,
+	events_reach_their_callback, events_that_make_no_sense_are_refused,
+	kernels_with_the_probe_read_dead_lock_are_known, a_refusal_is_explained_with_what_grants_it,
+	missing_type_information_is_said_so,
 	a_pid_namespace_of_its_own_is_refused_with_the_line_that_helps)
