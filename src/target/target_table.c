@@ -3,25 +3,23 @@
  * Two hash tables over the same targets:
  *
  *	origins: (source, origin) -> target                    one to one
- *	keys:    "c:<container id>" or "p:<pid>" -> target_key -> list of targets that select it
+ *	keys:    a container id or a pid -> target_key -> list of targets that select it
  *
  * Several sources may know one container, so a key has a list; `better` picks from it at lookup.
  */
 #include "target/target_table.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/cleanup.h"
 #include "base/hash.h"
 
 struct target_key {
 	struct hashmap_entry entry;
 	struct list_node targets; /* of struct target.in_key */
-	char text[];
+	uint32_t pid; /* 0: a container's */
+	char id[]; /* "" for a pid's */
 };
 
 struct origin {
@@ -42,9 +40,17 @@ static bool origin_is(const struct hashmap_entry *e, const void *key)
 	return t->source == o->source && strcmp(t->origin, o->id) == 0;
 }
 
+static uint64_t key_hash(const struct target_selector *s)
+{
+	return s->pid ? hash_u64(s->pid) : hash_string(s->container_id);
+}
+
 static bool key_is(const struct hashmap_entry *e, const void *key)
 {
-	return strcmp(container_of(e, struct target_key, entry)->text, key) == 0;
+	const struct target_key *k = container_of(e, struct target_key, entry);
+	const struct target_selector *s = key;
+
+	return k->pid == s->pid && (s->pid || strcmp(k->id, s->container_id) == 0);
 }
 
 void target_table_init(struct target_table *table)
@@ -119,42 +125,39 @@ struct target *target_table_add(struct target_table *table, unsigned source, con
 	return t;
 }
 
-static struct target_key *key_get(const struct target_table *table, const char *text)
+static struct target_key *key_get(const struct target_table *table, const struct target_selector *s)
 {
-	struct hashmap_entry *e = hashmap_get(&table->keys, hash_string(text), text);
+	struct hashmap_entry *e = hashmap_get(&table->keys, key_hash(s), s);
 
 	return e ? container_of(e, struct target_key, entry) : NULL;
 }
 
-static struct target_key *key_add(struct target_table *table, const char *text)
+static struct target_key *key_add(struct target_table *table, const struct target_selector *s)
 {
-	size_t len = strlen(text) + 1;
+	const char *id = s->pid ? "" : s->container_id;
+	size_t len = strlen(id) + 1;
 	struct target_key *key = xmalloc(sizeof(*key) + len);
 
-	memcpy(key->text, text, len);
+	key->pid = s->pid;
+	memcpy(key->id, id, len);
 	list_init(&key->targets);
-	hashmap_add(&table->keys, &key->entry, hash_string(text));
+	hashmap_add(&table->keys, &key->entry, key_hash(s));
 	return key;
 }
 
 void target_table_index(struct target_table *table, struct target *t)
 {
 	struct target_selector s = target_selector_of(&t->labels);
-	char *text cleanup_free = NULL;
 
 	unindex(table, t);
-	if (s.pid)
-		text = xasprintf("p:%" PRIu32, s.pid);
-	else if (s.container_id)
-		text = xasprintf("c:%s", s.container_id);
-	else {
+	if (!s.pid && !s.container_id) {
 		if (t->verdict == TARGET_PROFILED)
 			t->verdict = TARGET_NO_KEY;
 		return;
 	}
-	t->key = key_get(table, text);
+	t->key = key_get(table, &s);
 	if (!t->key)
-		t->key = key_add(table, text);
+		t->key = key_add(table, &s);
 	list_append(&t->key->targets, &t->in_key);
 }
 
@@ -185,9 +188,9 @@ static bool better(const struct target *a, const struct target *b)
 	return a->source >= b->source;
 }
 
-static struct target *best(const struct target_table *table, const char *text)
+static struct target *best(const struct target_table *table, const struct target_selector *s)
 {
-	const struct target_key *key = key_get(table, text);
+	const struct target_key *key = key_get(table, s);
 	struct target *found = NULL;
 
 	if (!key)
@@ -203,15 +206,10 @@ static struct target *best(const struct target_table *table, const char *text)
 
 struct target *target_table_by_container(const struct target_table *table, const char *id)
 {
-	char *text cleanup_free = xasprintf("c:%s", id);
-
-	return best(table, text);
+	return best(table, &(struct target_selector){.container_id = id});
 }
 
 struct target *target_table_by_pid(const struct target_table *table, uint32_t pid)
 {
-	char text[16];
-
-	snprintf(text, sizeof(text), "p:%" PRIu32, pid);
-	return best(table, text);
+	return pid ? best(table, &(struct target_selector){.pid = pid}) : NULL;
 }
