@@ -336,19 +336,45 @@ static uint32_t *frames_of(struct stack_store *store, const struct pprof *p)
 	return frames;
 }
 
+/* The way from the root to the leaf of the stack before, the outermost first. */
+struct way {
+	uint32_t depth;
+	uint32_t frames[PPROF_MAX_DEPTH + 2], nodes[PPROF_MAX_DEPTH + 2];
+};
+
+/* Two stacks one after the other have most of their outer calls in common: from where they part on, nodes are asked for. */
+static uint32_t add_way(struct stack_store *store, struct way *way, const uint32_t *frames,
+	const uint32_t *locations, uint32_t depth)
+{
+	uint32_t node = STACK_ROOT, i = 0;
+
+	while (i < depth && i < way->depth && way->frames[i] == frames[locations[depth - 1 - i]])
+		node = way->nodes[i++];
+	way->depth = MIN(depth, (uint32_t)ARRAY_SIZE(way->frames));
+	for (; i < depth; i++) {
+		uint32_t frame = frames[locations[depth - 1 - i]];
+
+		node = stack_store_child(store, node, frame);
+		if (i >= way->depth)
+			continue;
+		way->frames[i] = frame;
+		way->nodes[i] = node;
+	}
+	return node;
+}
+
 /* The nodes of the profile's stacks. False, and not all of them, where they bring too much. */
 static bool add_stacks(struct history *h, const struct pprof *p, struct leaf *leaves)
 {
 	size_t max = stack_store_needed(&h->store) + h->max_bytes / 2;
 	uint32_t *frames cleanup_free = frames_of(&h->store, p);
+	struct way way = {.depth = 0};
 
 	for (size_t i = 0; i < p->stack_count; i++) {
 		const struct pprof_stack *stack = &p->stacks[i];
-		uint32_t node = STACK_ROOT;
+		uint32_t node =
+			add_way(&h->store, &way, frames, &p->frames[stack->first], stack->depth);
 
-		for (uint32_t k = stack->depth; k-- > 0;)
-			node = stack_store_child(&h->store, node,
-				frames[p->frames[stack->first + k]]);
 		leaves[i] = (struct leaf){.node = node, .ticks = stack->ticks};
 		if (stack_store_needed(&h->store) > max)
 			return false;
