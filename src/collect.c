@@ -43,7 +43,7 @@ void collect_init(struct collect *c)
 	hashmap_init(&c->profiles, profile_is);
 	list_init(&c->carried);
 	list_init(&c->carrying);
-	c->frames = xcalloc(INTERP_FRAMES_MAX + 1 + PROFILER_MAX_FRAMES, sizeof(struct frame));
+	c->frames = xcalloc(INTERP_FRAMES_MAX + 1 + PROFILER_MAX_FRAMES, sizeof(c->frames[0]));
 }
 
 static void free_carried(struct list_node *list)
@@ -78,10 +78,13 @@ static struct pprof *profile_of(struct collect *c, struct target *t)
 		return container_of(e, struct profile, entry)->pprof;
 	struct profile *p = xcalloc(1, sizeof(*p));
 
+	if (!++c->profile_number)
+		++c->profile_number;
 	p->target = t;
 	p->pprof = pprof_new(&(struct pprof_options){
 		.time_ns = c->start_real_ns,
 		.period_ns = NSEC_PER_SEC / c->sample_rate,
+		.number = c->profile_number,
 	});
 	hashmap_add(&c->profiles, &p->entry, hash);
 	return p->pprof;
@@ -124,9 +127,7 @@ static void add(struct collect *c, const struct profiler_sample *s, struct targe
 				s->user_end == UNWIND_END_CUT,
 			.count = s->count,
 		});
-	quality_count(&c->quality, s, c->frames, count);
-	quality_count(&t->quality, s, c->frames, count);
-	quality_count_modules(&t->quality, s, c->frames, count);
+	quality_count(&t->quality, &c->quality, s, c->frames, count);
 	t->samples += s->count;
 	c->tally->exported += s->count;
 }

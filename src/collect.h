@@ -47,7 +47,8 @@ struct collect {
 	int64_t start_real_ns, start_mono_ns; /* of the profiles that are being filled */
 	struct collect_tally *tally; /* of the round that runs */
 	struct target_quality quality; /* of all targets, since the start */
-	struct frame *frames;
+	struct frame **frames;
+	uint32_t profile_number; /* of the last one */
 };
 
 void collect_init(struct collect *c);

@@ -9,17 +9,43 @@ _Static_assert((int)NAME_ORIGIN_COUNT <= QUALITY_KINDS_MAX, "each source has a c
 
 #define REASONS_TOLD 3 /* the rest is noise */
 
-void quality_count(struct target_quality *q, const struct profiler_sample *s,
-	const struct frame *frames, size_t frame_count)
+static bool same_kind(const struct frame *a, const struct frame *b)
 {
-	for (size_t i = 0; i < frame_count; i++) {
-		if (name_is_real(frames[i].origin)) {
-			q->frames_named += s->count;
-			q->origins[frames[i].origin] += s->count;
-		} else {
-			q->unnamed[frames[i].missing] += s->count;
-		}
+	return a->module == b->module && a->origin == b->origin && a->missing == b->missing;
+}
+
+static void count_names(struct target_quality *q, const struct frame *frame, uint64_t ticks)
+{
+	if (name_is_real(frame->origin)) {
+		q->frames_named += ticks;
+		q->origins[frame->origin] += ticks;
+	} else {
+		q->unnamed[frame->missing] += ticks;
 	}
+}
+
+static void count_module(struct target_quality *q, const struct frame *frame, uint64_t ticks)
+{
+	const struct module *m = frame->module;
+
+	if (m->kind == MODULE_KERNEL)
+		return;
+	struct target_module *count = target_quality_module(q, m->id, m->path);
+
+	if (!count) {
+		q->other_frames += ticks;
+		return;
+	}
+	count->frames += ticks;
+	if (name_is_real(frame->origin))
+		count->named += ticks;
+	else
+		count->missing[frame->missing] += ticks;
+}
+
+static void count_stack(struct target_quality *q, const struct profiler_sample *s,
+	size_t frame_count)
+{
 	q->frames += frame_count * s->count;
 	if (!s->user_count)
 		return;
@@ -27,26 +53,23 @@ void quality_count(struct target_quality *q, const struct profiler_sample *s,
 	q->ends[s->user_end] += s->count;
 }
 
-void quality_count_modules(struct target_quality *q, const struct profiler_sample *s,
-	const struct frame *frames, size_t frame_count)
+void quality_count(struct target_quality *target, struct target_quality *all,
+	const struct profiler_sample *s, struct frame *const *frames, size_t frame_count)
 {
-	for (size_t i = 0; i < frame_count; i++) {
-		const struct module *m = frames[i].module;
+	size_t next;
 
-		if (m->kind == MODULE_KERNEL)
-			continue;
-		struct target_module *count = target_quality_module(q, m->id, m->path);
+	/* Those of one kind stand together, mostly. */
+	for (size_t i = 0; i < frame_count; i = next) {
+		for (next = i + 1; next < frame_count && same_kind(frames[i], frames[next]);)
+			next++;
+		uint64_t ticks = (next - i) * s->count;
 
-		if (!count) {
-			q->other_frames += s->count;
-			continue;
-		}
-		count->frames += s->count;
-		if (name_is_real(frames[i].origin))
-			count->named += s->count;
-		else
-			count->missing[frames[i].missing] += s->count;
+		count_names(target, frames[i], ticks);
+		count_names(all, frames[i], ticks);
+		count_module(target, frames[i], ticks);
 	}
+	count_stack(target, s, frame_count);
+	count_stack(all, s, frame_count);
 }
 
 /* For people, after "the others:". */

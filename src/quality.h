@@ -13,13 +13,12 @@
 #include "symbols/frame.h"
 #include "target/target.h"
 
-/* Counts a sample with its named frames: the kernel's, then user space's. */
-void quality_count(struct target_quality *q, const struct profiler_sample *s,
-	const struct frame *frames, size_t frame_count);
-
-/* The same by module: user frames only, the kernel is the same for everybody. */
-void quality_count_modules(struct target_quality *q, const struct profiler_sample *s,
-	const struct frame *frames, size_t frame_count);
+/*
+ * Counts a sample of the target with its named frames: the kernel's, then user space's. `all` gets the same but for the
+ * modules (of user frames: the kernel is the same for everybody).
+ */
+void quality_count(struct target_quality *target, struct target_quality *all,
+	const struct profiler_sample *s, struct frame *const *frames, size_t frame_count);
 
 /* User stacks that do not reach their root. */
 static inline uint64_t quality_incomplete(const struct target_quality *q)

@@ -12,8 +12,8 @@
  *	               |                  |
  *	mappings   | path, build id |  functions | name |     strings by their number
  *
- * Most frames are known already. Those are found by module and address, and cost no more than comparing
- * their name; only new names are hashed, repaired and interned.
+ * Most frames are known already. Those that are the very same object say themselves where they are; others are found
+ * by module and address, and cost no more than comparing their name; only new names are hashed, repaired and interned.
  *
  * A new stack is written behind the last frame first and looked up there: where an equal one exists,
  * the end of frames[] simply does not move.
@@ -53,6 +53,7 @@ struct pprof *pprof_new(const struct pprof_options *options)
 	struct pprof *p = xcalloc(1, sizeof(*p));
 
 	p->options = *options;
+	p->last_root = DEDUP_NONE;
 	string_table_init(&p->strings);
 	p->cpu = add_string(p, "cpu");
 	p->nanoseconds = add_string(p, "nanoseconds");
@@ -259,6 +260,17 @@ static uint32_t add_frame(struct pprof *p, const struct frame *frame)
 	return i != DEDUP_NONE ? i : add_new_frame(p, frame);
 }
 
+static uint32_t location_of(struct pprof *p, struct frame *frame)
+{
+	if (!p->options.number)
+		return add_frame(p, frame);
+	if (frame->memo.profile != p->options.number) {
+		frame->memo.location = add_frame(p, frame);
+		frame->memo.profile = p->options.number;
+	}
+	return frame->memo.location;
+}
+
 static uint32_t add_synthetic(struct pprof *p, const char *name)
 {
 	struct pprof_location location = {
@@ -267,6 +279,15 @@ static uint32_t add_synthetic(struct pprof *p, const char *name)
 	};
 
 	return add_location(p, &location);
+}
+
+/* The samples of a program mostly have one root. */
+static uint32_t add_root(struct pprof *p, const char *name)
+{
+	if (p->last_root == DEDUP_NONE ||
+		strcmp(function_name(p, p->locations[p->last_root].function), name) != 0)
+		p->last_root = add_synthetic(p, name);
+	return p->last_root;
 }
 
 static bool same_stack(const void *key, uint32_t i)
@@ -314,11 +335,11 @@ void pprof_add(struct pprof *p, const struct pprof_sample *sample)
 	if (!sample->count)
 		return;
 	for (size_t i = 0; i < depth; i++)
-		push_frame(p, add_frame(p, &sample->frames[i]));
+		push_frame(p, location_of(p, sample->frames[i]));
 	if (sample->truncated || depth < sample->frame_count)
 		push_frame(p, add_synthetic(p, "[truncated]"));
 	if (rooted)
-		push_frame(p, add_synthetic(p, sample->root));
+		push_frame(p, add_root(p, sample->root));
 	if (p->frame_count == first)
 		push_frame(p, add_synthetic(p, "[no stack]"));
 	add_stack(p, first)->ticks += sample->count;
@@ -410,7 +431,7 @@ static void merge_stack(struct pprof *into, const struct pprof *from,
 		push_frame(into, map[i] - 1);
 	}
 	if (root)
-		push_frame(into, add_synthetic(into, root));
+		push_frame(into, add_root(into, root));
 	add_stack(into, first)->ticks += stack->ticks;
 	into->total += stack->ticks;
 }

@@ -23,10 +23,15 @@ struct pprof_options {
 	int64_t time_ns; /* start of the interval, CLOCK_REALTIME */
 	int64_t duration_ns;
 	int64_t period_ns; /* 1e9 / sample rate, rounded down */
+	/*
+	 * Its number, never again that of another one which the same frames are added to: they remember where they are
+	 * (frame.memo). 0: they do not.
+	 */
+	uint32_t number;
 };
 
 struct pprof_sample {
-	const struct frame *frames; /* leaf first: kernel frames, then user frames */
+	struct frame *const *frames; /* leaf first: kernel frames, then user frames */
 	size_t frame_count;
 	const char *root; /* a synthetic frame below all (the comm), NULL or "": none */
 	bool truncated; /* puts a "[truncated]" frame between the last frame and root */
@@ -35,7 +40,7 @@ struct pprof_sample {
 
 struct pprof *pprof_new(const struct pprof_options *options);
 void pprof_free(struct pprof *p);
-/* Copies everything it needs; equal stacks are summed. One without frames and root is "[no stack]". */
+/* Copies everything it needs, writes the frames' memos; equal stacks are summed. One without frames and root is "[no stack]". */
 void pprof_add(struct pprof *p, const struct pprof_sample *sample);
 /* The sum of all counts added. */
 uint64_t pprof_total(const struct pprof *p);

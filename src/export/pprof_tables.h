@@ -56,6 +56,7 @@ struct pprof {
 	size_t location_count, location_capacity;
 	size_t stack_count, stack_capacity;
 	size_t frame_count, frame_capacity;
+	uint32_t last_root; /* the location of the last one, or DEDUP_NONE */
 	struct dedup mapping_dedup, function_dedup, location_dedup, stack_dedup;
 };
 

@@ -74,6 +74,7 @@ int interp_new(const struct interp_options *options, const struct interp_ops *op
 		.name = "[python]",
 		.build_id = "",
 	};
+	interp_init_frames(in);
 	*ret = in;
 	return 0;
 }

@@ -90,20 +90,21 @@ void interp_threads_missing(struct interp *in, const struct process_id *id);
 int64_t interp_poll(struct interp *in);
 
 /*
- * The frame that a record stands for (without INTERP_LAST). Strings live until interp_end_round(). False where it
- * is not to be shown: the language's own, not the program's.
+ * The frame that a record stands for (without INTERP_LAST). It lives until the next call of anything here, its strings
+ * until interp_end_round(). NULL where it is not to be shown: the language's own, not the program's.
  */
-bool interp_name(struct interp *in, const struct process_id *id, const struct interp_frame *record,
-	struct frame *ret);
+struct frame *interp_name(struct interp *in, const struct process_id *id,
+	const struct interp_frame *record);
 /* Reads the records' names while the process lives. */
 void interp_note(struct interp *in, const struct process_id *id, const struct interp_frame *records,
 	size_t count);
 /*
  * Puts the language's frames between the native ones: `frames` holds those of stack->ips, named, and has room for
- * stack->record_count + 1 more (where records are missing, it says so). Returns how many there are then.
+ * stack->record_count + 1 more (where records are missing, it says so). Returns how many there are then. These are
+ * the interp's, but for their memo, and live until the next call of anything here.
  */
 size_t interp_stack(struct interp *in, const struct process_id *id,
-	const struct stitch_stack *stack, struct frame *frames);
+	const struct stitch_stack *stack, struct frame **frames);
 
 /* False where no runtime of the process is known. Strings live until the next call of anything here. */
 bool interp_about(const struct interp *in, uint32_t pid, struct interp_about *ret);

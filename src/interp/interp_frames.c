@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * From records to frames. Most stacks of a round are made of the same few frames, and each record is named twice, when
- * it comes (its process may end) and in its stack: what is found for a frame is kept for the round where its hash says,
- * until another frame wants that place.
+ * it comes (its process may end) and in its stack: what is found for a frame is kept for the round.
  */
 #include "interp/interp_inside.h"
 
@@ -12,8 +11,6 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
-
-#define UNNAMED "[python]"
 
 /* "app.py work", as the replaced agents wrote it. */
 static const char *shown(struct interp *in)
@@ -73,24 +70,13 @@ static struct place place_of(struct interp *in, struct interp_process_entry *p,
 	return place;
 }
 
-static struct frame pseudo_frame(const struct interp *in, const char *name)
-{
-	return (struct frame){
-		.module = &in->modules[INTERP_PYTHON],
-		.function = name,
-		.origin = NAME_PSEUDO,
-		.missing = MISSING_MAPS,
-	};
-}
-
-/* *ret_final: whether the same is to be said for the rest of the round. */
-static bool name_frame(struct interp *in, const struct process_id *id,
-	const struct interp_frame *record, struct frame *ret, bool *ret_final)
+/* *ret_final: whether the same is to be said for the rest of the round. Without a module: it is not to be shown. */
+static struct frame name_frame(struct interp *in, const struct process_id *id,
+	const struct interp_frame *record, bool *ret_final)
 {
 	struct interp_process_entry *p = interp_find(in, id);
 	struct place place = {0};
 
-	*ret = pseudo_frame(in, UNNAMED);
 	*ret_final = false;
 	if (p && p->attached) {
 		p->used_round = in->round;
@@ -102,66 +88,77 @@ static bool name_frame(struct interp *in, const struct process_id *id,
 
 	if (!code || !code->function) {
 		*ret_final = code && code->hidden;
-		return !*ret_final;
+		return *ret_final ? (struct frame){0} : in->unnamed;
 	}
 	*ret_final = place.has_line;
-	ret->function = code->function;
-	ret->file = code->file;
-	ret->line = place.has_line ? place.line : code->first_line; /* the process is gone by now */
-	ret->first_line = code->first_line;
-	ret->address = record->code + record->at;
-	ret->origin = NAME_INTERPRETER;
-	ret->missing = MISSING_NOT;
-	return true;
+	return (struct frame){
+		.module = in->unnamed.module,
+		.address = record->code + record->at,
+		.function = code->function,
+		.file = code->file,
+		/* The process may be gone by now. */
+		.line = place.has_line ? place.line : code->first_line,
+		.first_line = code->first_line,
+		.origin = NAME_INTERPRETER,
+	};
 }
 
-static struct recent_frame *recent_of(struct interp *in, const struct process_id *id,
-	const struct interp_frame *record)
+static struct named_key key_of(const struct process_id *id, const struct interp_frame *record)
 {
-	uint64_t hash = hash_combine(record->code, (uint64_t)id->pid << 32 | record->at);
-
-	return &in->recent[hash & (RECENT_FRAMES - 1)];
+	return (struct named_key){{
+		record->code,
+		(uint64_t)record->at << 32 | record->check,
+		(uint64_t)id->pid << 32 | id->exec_id,
+		id->start_ns,
+	}};
 }
 
-static bool is_recent(const struct recent_frame *r, const struct process_id *id,
-	const struct interp_frame *record)
+/* There must be room for one more. */
+static struct frame *name(struct interp *in, const struct process_id *id,
+	const struct named_key *key, const struct interp_frame *record)
 {
-	return r->frame.module && r->record.code == record->code && r->record.at == record->at &&
-		r->record.check == record->check && process_id_equal(&r->id, id);
-}
+	struct frame *found = named_frames_find(&in->named, key);
+	bool final;
 
-bool interp_name(struct interp *in, const struct process_id *id, const struct interp_frame *record,
-	struct frame *ret)
-{
-	struct recent_frame *recent = recent_of(in, id, record);
-	bool shown, final;
+	if (!found) {
+		struct frame frame = name_frame(in, id, record, &final);
 
-	if (is_recent(recent, id, record)) {
-		*ret = recent->frame;
-		shown = recent->shown;
-	} else {
-		shown = name_frame(in, id, record, ret, &final);
 		if (final)
-			*recent = (struct recent_frame){*id, *record, *ret, shown};
+			found = named_frames_add(&in->named, key, &frame);
+		else if (frame.origin == NAME_INTERPRETER)
+			found = named_frames_put(&in->named, &frame);
+		else
+			found = &in->unnamed;
 	}
-	if (ret->origin == NAME_INTERPRETER)
+	if (!found->module)
+		return NULL;
+	if (found->origin == NAME_INTERPRETER)
 		in->stats.named++;
-	else if (shown)
+	else
 		in->stats.gone++;
-	return shown;
+	return found;
+}
+
+struct frame *interp_name(struct interp *in, const struct process_id *id,
+	const struct interp_frame *record)
+{
+	const struct named_key key = key_of(id, record);
+
+	named_frames_reserve(&in->named, 1);
+	return name(in, id, &key, record);
 }
 
 void interp_note(struct interp *in, const struct process_id *id, const struct interp_frame *records,
 	size_t count)
 {
-	struct frame frame;
-
 	for (size_t i = 0; i < count; i++) {
 		struct interp_frame record = records[i];
 
 		record.code &= ~INTERP_LAST;
-		if (!is_recent(recent_of(in, id, &record), id, &record))
-			interp_name(in, id, &record, &frame);
+		const struct named_key key = key_of(id, &record);
+
+		if (!named_frames_find(&in->named, &key))
+			interp_name(in, id, &record);
 	}
 }
 
@@ -212,30 +209,30 @@ static size_t plan_stack(struct interp *in, const struct process_id *id, struct 
 {
 	static const struct interp_ranges none;
 	const struct interp_process_entry *p = interp_find(in, id);
-	const struct frame *native = in->room.native;
+	struct frame *const *native = in->room.native;
 	uint8_t *marks = in->room.marks;
 
 	for (size_t i = 0; i < stack.ip_count; i++)
-		marks[i] = mark_of(p, native[i].module);
+		marks[i] = mark_of(p, native[i]->module);
 	stack.marks = marks;
 	return stitch(&stack, p ? &p->description.ranges : &none, in->internal_frames,
 		in->room.plan);
 }
 
 /* Of the native frames that the language's have called, those that only lead on to the next. */
-static size_t hide_internal(struct interp *in, const struct process_id *id, struct frame *frames,
+static size_t hide_internal(struct interp *in, const struct process_id *id, struct frame **frames,
 	size_t count)
 {
 	const struct interp_process_entry *p = interp_find(in, id);
 	size_t outermost = count, kept = 0;
 
-	while (outermost && frames[outermost - 1].module->kind != MODULE_INTERPRETED)
+	while (outermost && frames[outermost - 1]->module->kind != MODULE_INTERPRETED)
 		outermost--;
 	if (in->internal_frames || !p || !p->runtime)
 		return count;
 	for (size_t i = 0; i < count; i++)
-		if (i >= outermost || frames[i].module->kind != MODULE_FILE ||
-			!frames[i].function || !is_internal(in, p->runtime, frames[i].function))
+		if (i >= outermost || frames[i]->module->kind != MODULE_FILE ||
+			!frames[i]->function || !is_internal(in, p->runtime, frames[i]->function))
 			frames[kept++] = frames[i];
 	return kept;
 }
@@ -251,17 +248,18 @@ static void make_room(struct stack_room *s, size_t count)
 }
 
 size_t interp_stack(struct interp *in, const struct process_id *id,
-	const struct stitch_stack *stack, struct frame *frames)
+	const struct stitch_stack *stack, struct frame **frames)
 {
 	size_t count = stack->ip_count, room = count + stack->record_count, out = 0;
 
 	if (!stack->record_count)
 		return count;
 	make_room(&in->room, room + 1);
-	const struct frame *native = in->room.native;
+	named_frames_reserve(&in->named, stack->record_count);
+	struct frame *const *native = in->room.native;
 	const struct stitched *plan = in->room.plan;
 
-	memcpy(in->room.native, frames, count * sizeof(*native));
+	memcpy(in->room.native, frames, count * sizeof(frames[0]));
 	count = plan_stack(in, id, *stack);
 	for (size_t i = 0; i < count; i++) {
 		if (!plan[i].language) {
@@ -271,22 +269,40 @@ size_t interp_stack(struct interp *in, const struct process_id *id,
 		struct interp_frame record = stack->records[plan[i].index];
 
 		record.code &= ~INTERP_LAST;
-		out += interp_name(in, id, &record, &frames[out]);
+		const struct named_key key = key_of(id, &record);
+
+		frames[out] = name(in, id, &key, &record);
+		out += frames[out] != NULL;
 		if (plan[i].index == stack->record_count - 1 &&
 			!(stack->records[plan[i].index].code & INTERP_LAST))
-			frames[out++] = pseudo_frame(in, "[truncated]");
+			frames[out++] = &in->cut;
 	}
 	return hide_internal(in, id, frames, out);
 }
 
+void interp_init_frames(struct interp *in)
+{
+	const struct frame pseudo = {
+		.module = &in->modules[INTERP_PYTHON],
+		.origin = NAME_PSEUDO,
+		.missing = MISSING_MAPS,
+	};
+
+	named_frames_init(&in->named);
+	in->unnamed = in->cut = pseudo;
+	in->unnamed.function = "[python]";
+	in->cut.function = "[truncated]";
+}
+
 void interp_forget_frames(struct interp *in)
 {
-	memset(in->recent, 0, sizeof(in->recent));
+	named_frames_clear(&in->named);
 	memset(in->functions, 0, sizeof(in->functions));
 }
 
 void interp_free_frames(struct interp *in)
 {
+	named_frames_release(&in->named);
 	free(in->room.native);
 	free(in->room.plan);
 	free(in->room.marks);

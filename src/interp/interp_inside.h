@@ -8,10 +8,10 @@
 #include "interp/interp.h"
 #include "interp/name_cache.h"
 #include "proc/process_dir.h"
+#include "symbols/named_frames.h"
 
 #define THREADS_MAX      4096 /* told at a time */
-#define RECENT_FRAMES    512 /* powers of two */
-#define RECENT_FUNCTIONS 256
+#define RECENT_FUNCTIONS 256 /* a power of two */
 
 struct interp_process_entry {
 	struct hashmap_entry entry;
@@ -32,14 +32,6 @@ struct interp_process_entry {
 	uint64_t used_round;
 };
 
-/* An answer of interp_name() in this round: most stacks are made of few frames. */
-struct recent_frame {
-	struct process_id id;
-	struct interp_frame record;
-	struct frame frame; /* without a module: an empty place */
-	bool shown;
-};
-
 /* Whether a native function is one of a runtime's own, asked for in this round. */
 struct recent_function {
 	const char *function; /* its address is compared; NULL: an empty place */
@@ -49,7 +41,7 @@ struct recent_function {
 
 /* What interp_stack() works with. */
 struct stack_room {
-	struct frame *native;
+	struct frame **native;
 	struct stitched *plan;
 	uint8_t *marks;
 	size_t capacity; /* of each */
@@ -81,7 +73,8 @@ struct interp {
 	struct strbuf text;
 	struct module modules[INTERP_KINDS]; /* what the frames lie in */
 	struct interp_thread threads[THREADS_MAX];
-	struct recent_frame recent[RECENT_FRAMES];
+	struct named_frames named; /* in this round; without a module: it is not to be shown */
+	struct frame unnamed, cut; /* "[python]", "[truncated]" */
 	struct recent_function functions[RECENT_FUNCTIONS];
 	struct stack_room room;
 };
@@ -93,7 +86,8 @@ void interp_begin_reading(struct interp *in, struct interp_process_entry *p,
 	struct read_budget *budget);
 void interp_end_reading(struct interp_process_entry *p);
 
-/* interp_frames.c: at the end of a round, what its answers point to may go; at the end of all. */
+/* interp_frames.c: at the beginning; at the end of a round, what its answers point to may go; at the end of all. */
+void interp_init_frames(struct interp *in);
 void interp_forget_frames(struct interp *in);
 void interp_free_frames(struct interp *in);
 

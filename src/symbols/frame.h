@@ -91,6 +91,10 @@ struct frame {
 		first_line; /* in it, of the address and of the function; 0 where not known */
 	enum name_origin origin; /* of the function's name */
 	enum name_missing missing; /* MISSING_NOT where name_is_real(origin) */
+	/* Of whoever makes profiles: where it put the frame last. Nothing of the frame itself. */
+	struct {
+		uint32_t profile, location;
+	} memo;
 };
 
 #endif

@@ -21,8 +21,8 @@
  * random, unless both images are linked to fixed addresses. Once a later image is known, an earlier one
  * is not read any more.
  *
- * Most addresses of a round come many times (every stack has main): a small direct-mapped cache in front
- * answers those.
+ * Most addresses of a round come many times (every stack has main): they are named once, and told as pointers to
+ * what was found (named_frames.h).
  */
 #include "symbols/symbolizer.h"
 
@@ -41,12 +41,12 @@
 #include "symbols/dso.h"
 #include "symbols/jit_names.h"
 #include "symbols/kernel_symbols.h"
+#include "symbols/named_frames.h"
 #include "symbols/process_maps.h"
 
 #define KEEP_ROUNDS   2 /* of a process that is not sampled */
 #define REREAD_ROUNDS 8 /* what is unmapped, or moved to another address, is not told */
 #define READS_MAX     8 /* of one process's mappings, in one round */
-#define CACHED_FRAMES 1024 /* a power of two */
 
 struct process {
 	struct hashmap_entry entry;
@@ -63,13 +63,6 @@ struct process {
 	bool kept; /* in this round */
 	bool superseded; /* a later image of the process is known: /proc shows that one */
 	uint32_t cache_key;
-};
-
-struct cached_frame {
-	uint64_t ip;
-	uint32_t key; /* of the process, 0: empty */
-	bool exact;
-	struct frame frame;
 };
 
 struct symbolizer {
@@ -89,7 +82,7 @@ struct symbolizer {
 	struct jit_store jit;
 	struct kernel_symbols *kernel;
 	struct module anonymous, heap, stack, vsyscall, unknown;
-	struct cached_frame cache[CACHED_FRAMES];
+	struct named_frames named, named_kernel; /* in this round */
 };
 
 /* Images of one process have one hash. */
@@ -172,6 +165,8 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 	s->max_processes = options->max_processes ? options->max_processes : 1;
 	s->round = 1;
 	s->next_module_id = 1;
+	named_frames_init(&s->named);
+	named_frames_init(&s->named_kernel);
 	hashmap_init(&s->processes, process_is);
 	list_init(&s->by_use);
 	s->host_dir = open_host(&s->proc);
@@ -213,6 +208,8 @@ void symbolizer_free(struct symbolizer *s)
 	process_history_free(s->history);
 	dso_cache_release(&s->dsos);
 	kernel_symbols_free(s->kernel);
+	named_frames_release(&s->named);
+	named_frames_release(&s->named_kernel);
 	if (s->host_dir >= 0)
 		close(s->host_dir);
 	proc_root_release(&s->proc);
@@ -312,14 +309,25 @@ static struct process *add_process(struct symbolizer *s, const struct process_id
 	return p;
 }
 
-static struct process *get_process(struct symbolizer *s, const struct process_id *id)
+/* Stacks of one process often come one after the other: it is the last one used. */
+static struct process *find_and_use(struct symbolizer *s, const struct process_id *id)
 {
-	struct process *p = find(s, id, IMAGE_SAME);
+	struct process *p = list_entry(s->by_use.prev, struct process, node);
 
+	if (!list_empty(&s->by_use) && process_id_equal(&p->id, id))
+		return p;
+	p = find(s, id, IMAGE_SAME);
 	if (!p)
-		p = add_process(s, id);
+		return add_process(s, id);
 	list_remove(&p->node);
 	list_append(&s->by_use, &p->node);
+	return p;
+}
+
+static struct process *get_process(struct symbolizer *s, const struct process_id *id)
+{
+	struct process *p = find_and_use(s, id);
+
 	if (p->read_round != s->round) {
 		p->read_round = s->round;
 		p->reads = 0;
@@ -447,39 +455,61 @@ static void count(struct symbolizer *s, const struct frame *frame)
 	s->stats.missing[frame->missing]++;
 }
 
+static struct frame *name(struct symbolizer *s, struct process *p, uint64_t ip, bool exact)
+{
+	struct named_key key = {{ip, (uint64_t)p->cache_key << 1 | exact}};
+	struct frame *known = named_frames_find(&s->named, &key);
+
+	if (known)
+		return known;
+	uint64_t before = exact || !ip ? 0 : 1;
+	struct frame frame = resolve(s, p, ip - before);
+
+	frame.address += before;
+	key.words[1] =
+		(uint64_t)p->cache_key << 1 | exact; /* its mappings may have been read anew */
+	return named_frames_add(&s->named, &key, &frame);
+}
+
 void symbolizer_user(struct symbolizer *s, const struct process_id *id, const uint64_t *ips,
-	size_t ip_count, bool leaf_exact, struct frame *ret_frames)
+	size_t ip_count, bool leaf_exact, struct frame **ret_frames)
 {
 	struct process *p = get_process(s, id);
 
+	named_frames_reserve(&s->named, ip_count);
 	for (size_t i = 0; i < ip_count; i++) {
-		bool exact = i == 0 && leaf_exact;
-		uint64_t ip = ips[i], before = exact || !ip ? 0 : 1;
-		uint64_t hash = hash_combine(ip, (uint64_t)p->cache_key << 1 | exact);
-		struct cached_frame *cached = &s->cache[hash & (CACHED_FRAMES - 1)];
-
-		if (cached->key != p->cache_key || cached->ip != ip || cached->exact != exact) {
-			struct frame frame = resolve(s, p, ip - before);
-
-			frame.address += before;
-			*cached = (struct cached_frame){ip, p->cache_key, exact, frame};
-		}
-		ret_frames[i] = cached->frame;
-		count(s, &ret_frames[i]);
+		ret_frames[i] = name(s, p, ips[i], i == 0 && leaf_exact);
+		count(s, ret_frames[i]);
 	}
 	update_stats(s);
 }
 
-void symbolizer_kernel(struct symbolizer *s, const uint64_t *ips, size_t ip_count,
-	struct frame *ret_frames)
+static struct frame *name_kernel(struct symbolizer *s, uint64_t ip, int64_t now)
 {
-	int64_t now = clock_monotonic_ns();
+	const struct named_key key = {{ip}};
+	struct frame *known = named_frames_find(&s->named_kernel, &key);
 
+	if (known)
+		return known;
+	struct frame frame = kernel_symbols_resolve(s->kernel, ip, now);
+
+	/* What is not known may be a minute later. */
+	return frame.function ? named_frames_add(&s->named_kernel, &key, &frame)
+			      : named_frames_put(&s->named_kernel, &frame);
+}
+
+void symbolizer_kernel(struct symbolizer *s, const uint64_t *ips, size_t ip_count,
+	struct frame **ret_frames)
+{
+	int64_t now = ip_count ? clock_monotonic_ns() : 0;
+
+	named_frames_reserve(&s->named_kernel, ip_count);
 	for (size_t i = 0; i < ip_count; i++) {
-		ret_frames[i] = kernel_symbols_resolve(s->kernel, ips[i], now);
-		count(s, &ret_frames[i]);
+		ret_frames[i] = name_kernel(s, ips[i], now);
+		count(s, ret_frames[i]);
 	}
-	update_stats(s);
+	if (ip_count)
+		update_stats(s);
 }
 
 void symbolizer_begin_round(struct symbolizer *s)
@@ -494,7 +524,8 @@ void symbolizer_begin_round(struct symbolizer *s)
 
 void symbolizer_end_round(struct symbolizer *s)
 {
-	memset(s->cache, 0, sizeof(s->cache));
+	named_frames_clear(&s->named);
+	named_frames_clear(&s->named_kernel);
 	list_for_each_safe(n, &s->by_use) {
 		struct process *p = list_entry(n, struct process, node);
 

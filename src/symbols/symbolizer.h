@@ -84,15 +84,16 @@ struct dso *symbolizer_file_wanted(struct symbolizer *s, const struct process_id
 struct dso_cache *symbolizer_dsos(struct symbolizer *s);
 
 /*
- * Names `count` user addresses of one process, leaf first. `leaf_exact`: ips[0] is the interrupted
+ * Names `count` (NAMED_FRAMES_MAX at most) user addresses of one process, leaf first. `leaf_exact`: ips[0] is the interrupted
  * instruction; all others are return addresses and are looked up one byte earlier. An address in no
- * known mapping makes it read the mappings again, at most once per round and process.
+ * known mapping makes it read the mappings again, at most once per round and process. The frames are the
+ * symbolizer's, but for their memo; equal ones may be one. They live until the next call or the end of the round.
  */
 void symbolizer_user(struct symbolizer *s, const struct process_id *id, const uint64_t *ips,
-	size_t count, bool leaf_exact, struct frame *ret_frames);
-/* The same for kernel addresses. */
+	size_t count, bool leaf_exact, struct frame **ret_frames);
+/* The same for kernel addresses; these frames live until its own next call. */
 void symbolizer_kernel(struct symbolizer *s, const uint64_t *ips, size_t count,
-	struct frame *ret_frames);
+	struct frame **ret_frames);
 
 /* How C++ and Rust names are shown from the next round on; DEMANGLE_NONE at first. */
 void symbolizer_set_demangle(struct symbolizer *s, enum demangle_mode mode);

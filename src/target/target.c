@@ -97,33 +97,32 @@ void target_quality_release(struct target_quality *q)
 	for (size_t i = 0; i < q->module_count; i++)
 		free(q->modules[i].path);
 	free(q->modules);
+	free(q->module_ids);
 	*q = (struct target_quality){0};
 }
 
-/* Frames of one stack are often in one file: the one found last stands first. */
-static struct target_module *to_front(struct target_quality *q, size_t i)
+static void add_module(struct target_quality *q, const char *path)
 {
-	struct target_module found = q->modules[i];
+	size_t i = q->module_count++;
 
-	q->modules[i] = q->modules[0];
-	q->modules[0] = found;
-	return &q->modules[0];
+	q->modules = xreallocarray(q->modules, q->module_count, sizeof(q->modules[0]));
+	q->modules[i] = (struct target_module){.path = xstrdup(path)};
+	q->module_ids = xreallocarray(q->module_ids, q->module_count, sizeof(q->module_ids[0]));
 }
 
 struct target_module *target_quality_module(struct target_quality *q, uint32_t id, const char *path)
 {
-	for (size_t i = 0; i < q->module_count; i++)
-		if (q->modules[i].id == id)
-			return to_front(q, i);
-	for (size_t i = 0; i < q->module_count; i++) {
-		if (strcmp(q->modules[i].path, path) != 0)
-			continue;
-		q->modules[i].id = id;
-		return to_front(q, i);
-	}
-	if (q->module_count == TARGET_MODULES)
+	size_t i = 0;
+
+	for (; i < q->module_count; i++)
+		if (q->module_ids[i] == id)
+			return &q->modules[i];
+	for (i = 0; i < q->module_count && strcmp(q->modules[i].path, path) != 0; i++)
+		;
+	if (i == TARGET_MODULES)
 		return NULL;
-	q->modules = xreallocarray(q->modules, q->module_count + 1, sizeof(q->modules[0]));
-	q->modules[q->module_count] = (struct target_module){.id = id, .path = xstrdup(path)};
-	return to_front(q, q->module_count++);
+	if (i == q->module_count)
+		add_module(q, path);
+	q->module_ids[i] = id;
+	return &q->modules[i];
 }

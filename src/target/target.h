@@ -28,7 +28,6 @@ enum target_verdict {
 
 /* How well the frames in one file (or kind of memory) could be named. */
 struct target_module {
-	uint32_t id; /* the symbolizer's, of the last frame */
 	char *path;
 	uint64_t frames, named;
 	uint64_t missing[QUALITY_KINDS_MAX]; /* the others by cause: symbols' enum name_missing */
@@ -46,6 +45,7 @@ struct target_quality {
 	uint64_t origins[QUALITY_KINDS_MAX]; /* by enum name_origin: where these names come from */
 	uint64_t unnamed[QUALITY_KINDS_MAX]; /* by enum name_missing: why others have no name */
 	struct target_module *modules;
+	uint32_t *module_ids; /* of each: the symbolizer's, of the last frame */
 	size_t module_count;
 	uint64_t other_frames; /* in modules beyond TARGET_MODULES */
 };

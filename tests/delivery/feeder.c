@@ -27,6 +27,7 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "export/writer.h"
+#include "tests/unit/frames.h"
 
 #define DEPTH_MAX 64
 #define TICK_NS   10000000
@@ -100,7 +101,7 @@ static void add_stack(struct pprof *p, const struct feeder *f, long interval, lo
 	}
 	pprof_add(p,
 		&(struct pprof_sample){
-			.frames = frames,
+			.frames = frame_pointers(frames, (size_t)depth),
 			.frame_count = (size_t)depth,
 			.count = (uint64_t)(1 + stack % 3),
 		});

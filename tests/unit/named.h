@@ -3,6 +3,7 @@
 #ifndef TESTS_NAMED_H
 #define TESTS_NAMED_H
 
+#include "frames.h"
 #include "program.h"
 #include "symbols/symbolizer.h"
 
@@ -22,7 +23,7 @@ static inline struct frame name(struct symbolizer *s, const struct program *p, u
 {
 	struct frame frame;
 
-	symbolizer_user(s, &p->id, &address, 1, true, &frame);
+	name_user(s, &p->id, &address, 1, true, &frame);
 	return frame;
 }
 

@@ -48,27 +48,38 @@ int profiler_round(struct profiler *p, void (*on_sample)(void *, const struct pr
 	return 0;
 }
 
+/* The same objects again and again, as within a round. */
+static struct frame named[16];
+
 void symbolizer_user(struct symbolizer *s, const struct process_id *id, const uint64_t *ips,
-	size_t count, bool leaf_exact, struct frame *ret)
+	size_t count, bool leaf_exact, struct frame **ret)
 {
 	(void)s;
 	(void)id;
 	(void)leaf_exact;
-	for (size_t i = 0; i < count; i++)
-		ret[i] = (struct frame){.module = &module,
-			.address = ips[i],
-			.function = ips[i] == 1 ? "one" : NULL,
-			.origin = ips[i] == 1 ? NAME_SYMTAB : NAME_NONE};
+	for (size_t i = 0; i < count; i++) {
+		ck_assert_uint_lt(ips[i], ARRAY_SIZE(named));
+		ret[i] = &named[ips[i]];
+		if (!ret[i]->module)
+			*ret[i] = (struct frame){.module = &module,
+				.address = ips[i],
+				.function = ips[i] == 1 ? "one" : NULL,
+				.origin = ips[i] == 1 ? NAME_SYMTAB : NAME_NONE};
+	}
 }
 
-void symbolizer_kernel(struct symbolizer *s, const uint64_t *ips, size_t count, struct frame *ret)
+void symbolizer_kernel(struct symbolizer *s, const uint64_t *ips, size_t count, struct frame **ret)
 {
+	static struct frame frame;
+
 	(void)s;
-	for (size_t i = 0; i < count; i++)
-		ret[i] = (struct frame){.module = &module,
+	for (size_t i = 0; i < count; i++) {
+		frame = (struct frame){.module = &module,
 			.address = ips[i],
 			.function = "kernel",
 			.origin = NAME_KERNEL};
+		ret[i] = &frame;
+	}
 }
 
 /* Rounds begin and end, and what is kept in between is told in each anew. */
@@ -200,6 +211,54 @@ START_TEST(every_tick_goes_somewhere)
 }
 END_TEST
 
+static void visit_stack(void *ctx, const struct pprof_frame *frames, size_t count, uint64_t ticks)
+{
+	struct strbuf *text = ctx;
+
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(text, "%s ", frames[i].name);
+	strbuf_addf(text, "%d\n", (int)ticks);
+}
+
+static void tell_profile(void *ctx, struct target *t, struct pprof *profile)
+{
+	struct strbuf *texts = ctx;
+
+	pprof_visit(profile, visit_stack, &texts[strcmp(t->origin, ID_B) == 0]);
+	pprof_free(profile);
+}
+
+/* The very same frames are put into profiles of two containers, and of the next interval. */
+START_TEST(each_profile_has_its_own_places_of_frames)
+{
+	static const uint64_t one[] = {3, 1}, other[] = {1, 2, 3};
+	struct strbuf texts[] = {STRBUF_INIT, STRBUF_INIT};
+	struct collect_tally t;
+
+	container(ID_A, TARGET_PROFILED);
+	container(ID_B, TARGET_PROFILED);
+	cgroup(1, ID_A);
+	cgroup(2, ID_B);
+	for (int interval = 0; interval < 2; interval++) {
+		for (int i = 0; i < 4; i++) {
+			bool first = i % 2 == interval;
+
+			sample(first ? 1 : 2, 1);
+			samples[i].user_ips = first ? one : other;
+			samples[i].user_count = first ? 2 : 3;
+		}
+		ck_assert_int_eq(collect_round(&c, false, &t, NULL), 0);
+		collect_flush(&c, tell_profile, texts);
+		ck_assert_str_eq(texts[0].buf, "kernel x+0x3 one worker 2\n");
+		ck_assert_str_eq(texts[1].buf, "kernel one x+0x2 x+0x3 worker 2\n");
+		strbuf_reset(&texts[0]);
+		strbuf_reset(&texts[1]);
+	}
+	strbuf_release(&texts[0]);
+	strbuf_release(&texts[1]);
+}
+END_TEST
+
 START_TEST(samples_wait_one_round_for_a_container_nobody_has_told_of)
 {
 	struct collect_tally t;
@@ -292,6 +351,7 @@ START_TEST(profiles_stay_open_over_rounds_until_they_are_flushed)
 END_TEST
 
 UNIT_MAIN_FIXTURE("collect", setup, teardown, every_tick_goes_somewhere,
+	each_profile_has_its_own_places_of_frames,
 	samples_wait_one_round_for_a_container_nobody_has_told_of,
 	samples_wait_longer_while_a_source_is_out_of_reach,
 	samples_of_a_container_that_stays_unknown_are_counted,

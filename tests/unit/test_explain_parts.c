@@ -13,6 +13,7 @@
 #include "label_changes.h"
 #include "proc/process_stat.h"
 #include "quality.h"
+#include "unit/frames.h"
 
 START_TEST(sentences_keep_their_quotes_and_do_nothing_to_a_terminal)
 {
@@ -76,12 +77,13 @@ static void count(struct target_quality *q, size_t module, enum name_missing mis
 	uint64_t ticks)
 {
 	struct profiler_sample s = {.count = ticks, .user_count = 1};
+	struct target_quality all = {0};
 	struct frame frame = {.module = &modules[module],
 		.origin = missing ? NAME_NONE : NAME_SYMTAB,
 		.missing = missing};
 
-	quality_count(q, &s, &frame, 1);
-	quality_count_modules(q, &s, &frame, 1);
+	quality_count(q, &all, &s, frame_pointers(&frame, 1), 1);
+	ck_assert_uint_eq(all.module_count, 0);
 }
 
 START_TEST(frames_are_counted_by_module_and_cause)
@@ -122,18 +124,24 @@ START_TEST(names_are_counted_by_source)
 		NAME_NONE, NAME_PERF_MAP};
 	struct frame frames[ARRAY_SIZE(origins)];
 	struct profiler_sample s = {.count = 3};
-	struct target_quality q = {0};
+	struct target_quality q = {0}, all = {0};
 
+	modules[0] = (struct module){.path = "/m"};
 	for (size_t i = 0; i < ARRAY_SIZE(origins); i++)
-		frames[i] = (struct frame){.origin = origins[i],
+		frames[i] = (struct frame){.module = &modules[0],
+			.origin = origins[i],
 			.missing = name_is_real(origins[i]) ? MISSING_NOT : MISSING_STRIPPED};
-	quality_count(&q, &s, frames, ARRAY_SIZE(origins));
+	quality_count(&q, &all, &s, frame_pointers(frames, ARRAY_SIZE(origins)),
+		ARRAY_SIZE(origins));
+	ck_assert_mem_eq(&all.frames, &q.frames,
+		offsetof(struct target_quality, modules) - offsetof(struct target_quality, frames));
 	ck_assert_uint_eq(q.frames, 15);
 	ck_assert_uint_eq(q.frames_named, 9);
 	ck_assert_uint_eq(q.origins[NAME_SYMTAB], 3);
 	ck_assert_uint_eq(q.origins[NAME_PERF_MAP], 6);
 	ck_assert_uint_eq(q.origins[NAME_PSEUDO], 0);
 	ck_assert_uint_eq(q.unnamed[MISSING_STRIPPED], 6);
+	target_quality_release(&q);
 }
 END_TEST
 

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "symbols/symbolizer.h"
+#include "unit/frames.h"
 #include "temp_dir.h"
 #include "unit.h"
 
@@ -136,9 +137,9 @@ static void name_in_mapping(void *at, const char *path)
 	int64_t start = clock_monotonic_ns();
 
 	symbolizer_process_seen(s, &id);
-	symbolizer_user(s, &id, ips, 2, true, frames);
+	name_user(s, &id, ips, 2, true, frames);
 	symbolizer_end_round(s);
-	symbolizer_user(s, &id, ips, 2, true, frames);
+	name_user(s, &id, ips, 2, true, frames);
 	ck_assert_int_lt(clock_monotonic_ns() - start, 2 * NSEC_PER_SEC);
 	ck_assert_ptr_null(frames[0].function);
 	ck_assert_str_eq(frames[0].module->path, path);

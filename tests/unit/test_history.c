@@ -11,6 +11,7 @@
 #include "base/strbuf.h"
 #include "export/history.h"
 #include "export/report.h"
+#include "unit/frames.h"
 
 #define SECOND NSEC_PER_SEC
 
@@ -39,13 +40,13 @@ static void add(const char *id, const char *service, const char *function, int64
 	struct pprof *p = pprof_new(&(struct pprof_options){.time_ns = second * SECOND,
 		.duration_ns = 15 * SECOND,
 		.period_ns = 10});
-	struct pprof_sample sample = {.frames = frames + 1,
+	struct pprof_sample sample = {.frames = frame_pointers(frames, 3) + 1,
 		.frame_count = 2,
 		.root = "comm",
 		.count = count};
 
 	pprof_add(p, &sample);
-	sample.frames = frames;
+	sample.frames = frame_pointers(frames, 3);
 	sample.frame_count = 3;
 	sample.count = count / 2;
 	pprof_add(p, &sample);

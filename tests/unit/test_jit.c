@@ -22,6 +22,7 @@
 #include "symbols/jit_file.h"
 #include "symbols/jit_names.h"
 #include "symbols/symbolizer.h"
+#include "unit/frames.h"
 #include "unit.h"
 
 /* "START+SIZE=NAME ..." */
@@ -455,7 +456,7 @@ static const char *named(struct jit_program *j, uint64_t at)
 	struct frame frame;
 
 	symbolizer_end_round(j->symbolizer);
-	symbolizer_user(j->symbolizer, &j->p.id, &ip, 1, true, &frame);
+	name_user(j->symbolizer, &j->p.id, &ip, 1, true, &frame);
 	ck_assert_str_eq(frame.module->path, "[anon]");
 	if (!frame.function) {
 		ck_assert_int_eq(frame.missing, MISSING_JIT);
@@ -596,7 +597,7 @@ START_TEST(a_map_is_looked_for_where_the_process_sees_it)
 		.start_ns = start_ns((pid_t)page[1])};
 
 	ip = page[0] + 5;
-	symbolizer_user(j.symbolizer, &id, &ip, 1, true, &frame);
+	name_user(j.symbolizer, &id, &ip, 1, true, &frame);
 	ck_assert_ptr_nonnull(frame.function);
 	ck_assert_str_eq(frame.function, "inside");
 	kill((pid_t)page[1], SIGKILL);
@@ -640,7 +641,7 @@ START_TEST(generated_code_is_named_as_its_dump_says)
 	uint64_t ips[] = {*page + 8, *page + 0x108, *page + 0x800};
 	struct frame frames[3];
 
-	symbolizer_user(j.symbolizer, &id, ips, 3, true, frames);
+	name_user(j.symbolizer, &id, ips, 3, true, frames);
 	ck_assert_str_eq(frames[0].function ? frames[0].function : "", "compiled");
 	ck_assert_int_eq(frames[0].origin, NAME_JITDUMP);
 	ck_assert_str_eq(frames[1].function ? frames[1].function : "", "compiled");
@@ -713,13 +714,13 @@ START_TEST(node_is_named_by_both_of_its_files)
 		char *dump cleanup_free = xasprintf("%s/jit-%d.dump", dir, (int)pid);
 		char *log cleanup_free = xasprintf("%s/v8.log", dir);
 
-		symbolizer_user(j.symbolizer, &id, &ip, 1, true, &frame);
+		name_user(j.symbolizer, &id, &ip, 1, true, &frame);
 		ck_assert_ptr_nonnull(frame.function);
 		ck_assert_ptr_nonnull(strstr(frame.function, "hotInner"));
 		/* It writes its dump in pieces of 2 MB, the last one when it ends. */
 		waitpid(pid, NULL, 0);
 		symbolizer_end_round(j.symbolizer);
-		symbolizer_user(j.symbolizer, &id, &ip, 1, true, &frame);
+		name_user(j.symbolizer, &id, &ip, 1, true, &frame);
 		ck_assert_ptr_nonnull(frame.function);
 		ck_assert_ptr_nonnull(strstr(frame.function, "hotInner"));
 		ck_assert_int_eq(frame.origin, NAME_JITDUMP);

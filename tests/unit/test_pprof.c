@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "export/pprof.h"
 #include "export/string_table.h"
+#include "unit/frames.h"
 #include "unit/protobuf_reader.h"
 
 #define PERIOD INT64_C(10309278)
@@ -133,7 +134,10 @@ static void assert_string(const struct decoded *d, uint64_t number, const char *
 
 static void add(struct pprof *p, const struct frame *frames, size_t n, uint64_t count)
 {
-	pprof_add(p, &(struct pprof_sample){.frames = frames, .frame_count = n, .count = count});
+	pprof_add(p,
+		&(struct pprof_sample){.frames = frame_pointers(frames, n),
+			.frame_count = n,
+			.count = count});
 }
 
 START_TEST(a_profile_says_what_it_measures)
@@ -190,7 +194,7 @@ START_TEST(synthetic_frames_stand_at_the_root)
 	struct decoded d;
 
 	pprof_add(p,
-		&(struct pprof_sample){.frames = stack,
+		&(struct pprof_sample){.frames = frame_pointers(stack, 2),
 			.frame_count = 2,
 			.root = "nginx",
 			.truncated = true,
@@ -478,8 +482,8 @@ START_TEST(a_visitor_sees_each_stack_once)
 	struct seen seen = {.text = STRBUF_INIT};
 
 	for (int i = 0; i < 2; i++) {
-		pprof_add(p, &(struct pprof_sample){a, 2, "web", false, 3});
-		pprof_add(p, &(struct pprof_sample){b, 2, "web", false, 1});
+		pprof_add(p, &(struct pprof_sample){frame_pointers(a, 2), 2, "web", false, 3});
+		pprof_add(p, &(struct pprof_sample){frame_pointers(b, 2), 2, "web", false, 1});
 	}
 	pprof_visit(p, on_stack, &seen);
 	ck_assert_str_eq(seen.text.buf,
@@ -533,9 +537,11 @@ START_TEST(merged_profiles_keep_their_stacks_under_their_roots)
 
 	for (size_t i = 0; i < PPROF_MAX_DEPTH; i++)
 		deep[i] = in_main;
-	pprof_add(one, &(struct pprof_sample){stack, 3, "comm", false, 2});
-	pprof_add(two, &(struct pprof_sample){stack, 3, "comm", false, 5});
-	pprof_add(two, &(struct pprof_sample){deep, PPROF_MAX_DEPTH, "comm", true, 1});
+	pprof_add(one, &(struct pprof_sample){frame_pointers(stack, 3), 3, "comm", false, 2});
+	pprof_add(two, &(struct pprof_sample){frame_pointers(stack, 3), 3, "comm", false, 5});
+	pprof_add(two,
+		&(struct pprof_sample){frame_pointers(deep, PPROF_MAX_DEPTH), PPROF_MAX_DEPTH,
+			"comm", true, 1});
 	pprof_merge(all, one, "one");
 	pprof_merge(all, two, "two");
 	pprof_merge(all, one, "one");
@@ -554,6 +560,55 @@ START_TEST(merged_profiles_keep_their_stacks_under_their_roots)
 }
 END_TEST
 
+/* The same objects in two profiles at once, in another order, then in later ones. */
+START_TEST(frames_remember_their_place_in_one_profile_only)
+{
+	struct frame a = in_read, b = in_work, c = in_main;
+	struct frame *const forth[] = {&a, &b, &c}, *const back[] = {&c, &b};
+	struct pprof_options numbered = options;
+
+	for (int round = 0; round < 2; round++) {
+		struct pprof *profiles[2];
+
+		for (size_t i = 0; i < 2; i++) {
+			numbered.number++;
+			profiles[i] = pprof_new(&numbered);
+		}
+		for (int i = 0; i < 2; i++) {
+			pprof_add(profiles[0], &(struct pprof_sample){forth, 3, "one", false, 1});
+			pprof_add(profiles[1], &(struct pprof_sample){back, 2, "two", false, 1});
+			pprof_add(profiles[1], &(struct pprof_sample){forth, 3, "one", false, 1});
+		}
+		for (size_t i = 0; i < 2; i++) {
+			struct seen seen = {.text = STRBUF_INIT};
+
+			pprof_visit(profiles[i], on_merged_stack, &seen);
+			ck_assert_str_eq(seen.text.buf,
+				i ? "main work two 2\nvfs_read work main one 2\n"
+				  : "vfs_read work main one 2\n");
+			strbuf_release(&seen.text);
+			pprof_free(profiles[i]);
+		}
+	}
+}
+END_TEST
+
+/* One sample's root after the other's, some of them bytes that are no text. */
+START_TEST(each_sample_has_its_own_root)
+{
+	static const char *const roots[] = {"a", "x\xff", "b", "x\xff", "x\xff", "a", "a"};
+	struct pprof *p = pprof_new(&options);
+	struct seen seen = {.text = STRBUF_INIT};
+
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
+		pprof_add(p, &(struct pprof_sample){.root = roots[i], .count = 1});
+	pprof_visit(p, on_merged_stack, &seen);
+	ck_assert_str_eq(seen.text.buf, "a 3\nx" UTF8_REPLACEMENT " 3\nb 1\n");
+	strbuf_release(&seen.text);
+	pprof_free(p);
+}
+END_TEST
+
 UNIT_MAIN("pprof", a_profile_says_what_it_measures, equal_stacks_are_one_sample_with_the_sum,
 	synthetic_frames_stand_at_the_root, the_nameless_are_module_and_address,
 	a_frame_keeps_its_file_and_line, mappings_carry_the_module_and_the_program_comes_first,
@@ -561,4 +616,5 @@ UNIT_MAIN("pprof", a_profile_says_what_it_measures, equal_stacks_are_one_sample_
 	a_stack_too_deep_keeps_its_leaf, an_empty_profile_is_still_a_profile,
 	nothing_is_lost_or_invented_in_random_profiles, gzip_holds_the_same_message,
 	a_visitor_sees_each_stack_once, one_place_may_have_several_names,
-	merged_profiles_keep_their_stacks_under_their_roots)
+	merged_profiles_keep_their_stacks_under_their_roots,
+	frames_remember_their_place_in_one_profile_only, each_sample_has_its_own_root)

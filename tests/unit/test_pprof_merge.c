@@ -5,6 +5,7 @@
 
 #include "base/strbuf.h"
 #include "export/pprof.h"
+#include "unit/frames.h"
 
 static const struct module web = {.id = 3, .path = "/srv/web", .name = "web", .build_id = "ab"};
 static const struct module db = {.id = 4, .path = "/srv/db", .name = "db", .build_id = "cd"};
@@ -18,7 +19,7 @@ static struct pprof *profile(const struct module *module, const char *function, 
 
 	pprof_add(p,
 		&(struct pprof_sample){
-			.frames = frames,
+			.frames = frame_pointers(frames, 2),
 			.frame_count = 2,
 			.root = "comm",
 			.count = count,

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "export/pprof_parts.h"
 #include "export/series_times.h"
+#include "unit/frames.h"
 #include "unit/protobuf_reader.h"
 
 static const struct module module = {.id = 7, .path = "/bin/app", .name = "app", .build_id = "aa"};
@@ -28,7 +29,9 @@ static void add_stack(struct pprof *p, unsigned i, unsigned depth, unsigned coun
 		frames[k] = (struct frame){.module = &module, .address = id, .function = names[k]};
 	}
 	pprof_add(p,
-		&(struct pprof_sample){.frames = frames, .frame_count = depth, .count = count});
+		&(struct pprof_sample){.frames = frame_pointers(frames, depth),
+			.frame_count = depth,
+			.count = count});
 }
 
 static struct pprof *profile(unsigned stacks, unsigned depth)
@@ -201,7 +204,7 @@ START_TEST(a_stack_that_is_too_large_alone_is_told_and_costs_no_other)
 		if (i == 25)
 			pprof_add(p,
 				&(struct pprof_sample){
-					.frames = &frame,
+					.frames = frame_pointers(&frame, 1),
 					.frame_count = 1,
 					.count = 7,
 				});

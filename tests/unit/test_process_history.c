@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/macros.h"
 #include "process_feed.h"
+#include "unit/frames.h"
 #include "program.h"
 #include "symbols/process_image.h"
 #include "symbols/symbolizer.h"
@@ -350,7 +351,7 @@ static struct frame sampled(struct live *l, const struct process_id *id, uint64_
 
 	process_events_drain(l->events);
 	process_history_seen(symbolizer_history(l->symbolizer), id, at_ns);
-	symbolizer_user(l->symbolizer, id, &address, 1, true, &frame);
+	name_user(l->symbolizer, id, &address, 1, true, &frame);
 	return frame;
 }
 

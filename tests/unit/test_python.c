@@ -109,14 +109,15 @@ static void describe_frame(const struct frame *f, char *ret, size_t size)
 static void compare_thread(struct interp *in, const struct process_id *id,
 	const struct interp_frame *records, size_t count, const struct python_thread *expected)
 {
-	struct frame frame;
+	const struct frame *frame;
 	char text[4096];
 	size_t at = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!interp_name(in, id, &records[i], &frame))
+		frame = interp_name(in, id, &records[i]);
+		if (!frame)
 			continue;
-		describe_frame(&frame, text, sizeof(text));
+		describe_frame(frame, text, sizeof(text));
 		ck_assert_msg(at < expected->frame_count, "one too many: %s", text);
 		ck_assert_msg(strcmp(text, expected->frames[at]) == 0,
 			"frame %zu is \"%s\", not \"%s\"", at, text, expected->frames[at]);
@@ -461,26 +462,24 @@ START_TEST(names_of_a_round_are_read_within_a_budget)
 	struct told told;
 	struct interp *in = new_interp(&told, 1 << 20);
 	struct interp_frame records[WALK_MAX], made_up;
-	struct frame before, frame;
+	const struct frame *frame;
 
 	struct process_id id = start_parked(&says, in, &told, records);
 
 	made_up = records[0];
 	for (uint32_t i = 0; i < 60000; i++) {
 		made_up.at = 1000000 + i;
-		interp_name(in, &id, &made_up, &frame);
+		interp_name(in, &id, &made_up);
 	}
 	ck_assert_uint_eq(interp_stats(in)->named, 60000);
 	/* What has a name keeps it; the line is read no more, nor is another name, until the next round. */
-	ck_assert(interp_name(in, &id, &records[0], &frame));
-	ck_assert_uint_eq(frame.line, frame.first_line);
-	ck_assert(interp_name(in, &id, &records[1], &before));
-	ck_assert_int_eq(before.origin, NAME_PSEUDO);
+	frame = interp_name(in, &id, &records[0]);
+	ck_assert_uint_eq(frame->line, frame->first_line);
+	ck_assert_int_eq(interp_name(in, &id, &records[1])->origin, NAME_PSEUDO);
 	interp_end_round(in);
-	ck_assert(interp_name(in, &id, &records[0], &frame));
-	ck_assert_uint_gt(frame.line, frame.first_line);
-	ck_assert(interp_name(in, &id, &records[1], &frame));
-	ck_assert_int_eq(frame.origin, NAME_INTERPRETER);
+	frame = interp_name(in, &id, &records[0]);
+	ck_assert_uint_gt(frame->line, frame->first_line);
+	ck_assert_int_eq(interp_name(in, &id, &records[1])->origin, NAME_INTERPRETER);
 	end_python(&says);
 	interp_free(in);
 }
@@ -493,7 +492,6 @@ START_TEST(processes_of_a_container_share_a_budget)
 	struct told told;
 	struct interp *in = new_interp(&told, 16 << 20);
 	struct interp_frame records[WALK_MAX], made_up;
-	struct frame frame;
 
 	struct process_id id = start_parked(&says, in, &told, records);
 
@@ -503,7 +501,7 @@ START_TEST(processes_of_a_container_share_a_budget)
 		interp_process_seen(in, &id);
 		for (uint32_t i = 0; i < 40000; i++) {
 			made_up.at = 1000000 + i;
-			interp_name(in, &id, &made_up, &frame);
+			interp_name(in, &id, &made_up);
 		}
 	}
 	/* None of them is new in this round any more. */
@@ -520,8 +518,7 @@ START_TEST(processes_of_a_container_share_a_budget)
 	id.exec_id++;
 	interp_process_seen(in, &id);
 	ck_assert_uint_eq(told.described, described + 1);
-	ck_assert(interp_name(in, &id, &records[1], &frame));
-	ck_assert_int_eq(frame.origin, NAME_INTERPRETER);
+	ck_assert_int_eq(interp_name(in, &id, &records[1])->origin, NAME_INTERPRETER);
 	/* And all containers share one. */
 	in->round_left.calls = 0;
 	id.exec_id++;

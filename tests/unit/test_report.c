@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "export/columns.h"
 #include "export/report.h"
+#include "unit/frames.h"
 
 static const struct pprof_options options = {
 	.time_ns = INT64_C(1767323045678000000),
@@ -39,7 +40,10 @@ static void add(struct pprof *p, const char *stack, uint64_t ticks)
 			.function = in_kernel ? name + 2 : name,
 		};
 	}
-	pprof_add(p, &(struct pprof_sample){.frames = frames, .frame_count = n, .count = ticks});
+	pprof_add(p,
+		&(struct pprof_sample){.frames = frame_pointers(frames, n),
+			.frame_count = n,
+			.count = ticks});
 	free(copy);
 }
 
@@ -90,7 +94,10 @@ START_TEST(folded_names_cannot_break_a_line)
 	struct frame evil = {.module = &web, .address = 1, .function = "a;b 1\nc 2\r"};
 	struct strbuf out = STRBUF_INIT;
 
-	pprof_add(p, &(struct pprof_sample){.frames = &evil, .frame_count = 1, .count = 7});
+	pprof_add(p,
+		&(struct pprof_sample){.frames = frame_pointers(&evil, 1),
+			.frame_count = 1,
+			.count = 7});
 	report_folded(&out, p, NULL);
 	ck_assert_str_eq(out.buf, "a:b 1 c 2  7\n");
 	strbuf_release(&out);
@@ -223,7 +230,7 @@ START_TEST(no_line_is_wider_than_the_terminal)
 				.address = k,
 				.function = names[(i * (k + 1) / 7) % 4]};
 		pprof_add(p,
-			&(struct pprof_sample){.frames = frames,
+			&(struct pprof_sample){.frames = frame_pointers(frames, i % 20 + 1),
 				.frame_count = i % 20 + 1,
 				.count = 1});
 	}

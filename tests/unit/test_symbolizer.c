@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "symbols/dso.h"
 #include "symbols/symbolizer.h"
+#include "unit/frames.h"
 #include "unit.h"
 
 /* Functions with names to be found. They are not inlined, and their bodies differ. */
@@ -120,7 +121,7 @@ START_TEST(functions_of_a_living_process_are_named)
 	};
 	struct frame frames[4];
 
-	symbolizer_user(s, &id, ips, 4, true, frames);
+	name_user(s, &id, ips, 4, true, frames);
 	ck_assert_str_eq(frames[0].function, "dockprof_test_local");
 	ck_assert_str_eq(frames[1].function, "dockprof_test_outer");
 	ck_assert_int_eq(frames[0].module->kind, MODULE_FILE);
@@ -146,6 +147,34 @@ START_TEST(functions_of_a_living_process_are_named)
 }
 END_TEST
 
+/* As deep as stacks are, and ever new ones: what is named stays in its place until the next stack. */
+START_TEST(a_flood_of_addresses_is_told_as_it_is)
+{
+	struct symbolizer *s = new_symbolizer(8 << 20);
+	pid_t pid = start_child();
+	struct process_id id = identity_of(pid);
+	static uint64_t ips[600];
+	static struct frame *frames[ARRAY_SIZE(ips)];
+
+	for (uint64_t stack = 0; stack < 20; stack++) {
+		for (uint64_t i = 0; i < ARRAY_SIZE(ips); i++)
+			ips[i] = 0x1000 + (stack * ARRAY_SIZE(ips) + i) * 16;
+		ips[1] = ips[0] =
+			address_of(dockprof_test_local); /* one is where a call returns to */
+		symbolizer_user(s, &id, ips, ARRAY_SIZE(ips), true, frames);
+		ck_assert_str_eq(frames[0]->function, "dockprof_test_local");
+		ck_assert(!frames[1]->function ||
+			strcmp(frames[1]->function, "dockprof_test_local") != 0);
+		for (size_t i = 2; i < ARRAY_SIZE(ips); i++)
+			ck_assert_uint_eq(frames[i]->address, ips[i]);
+	}
+	ck_assert_uint_eq(symbolizer_stats(s)->missing[MISSING_MAPPING],
+		20 * (ARRAY_SIZE(ips) - 2));
+	end_child(pid);
+	symbolizer_free(s);
+}
+END_TEST
+
 /* As a compiler of C++ would name it. */
 int dockprof_test_cplus(int x) __asm__("_ZN3foo3barIiE3bazIcEEvT_");
 __attribute__((noinline)) int dockprof_test_cplus(int x)
@@ -159,7 +188,7 @@ static const char *shown_as(struct symbolizer *s, const struct process_id *id)
 	uint64_t ip = address_of(dockprof_test_cplus);
 	struct frame frame;
 
-	symbolizer_user(s, id, &ip, 1, true, &frame);
+	name_user(s, id, &ip, 1, true, &frame);
 	return frame.function;
 }
 
@@ -191,17 +220,17 @@ START_TEST(lines_are_there_if_asked_for)
 	uint64_t ip = address_of(dockprof_test_local) + 1;
 	struct frame frame;
 
-	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	name_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_ptr_null(frame.file);
 	ck_assert_uint_eq(frame.line, 0);
 	symbolizer_set_lines(s, true);
 	symbolizer_end_round(s);
 	/* Where the round's work is done, the next one knows. */
 	symbolizer_dsos(s)->files.work_left = 0;
-	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	name_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_uint_eq(frame.line, 0);
 	symbolizer_end_round(s);
-	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	name_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_ptr_nonnull(frame.file);
 	ck_assert_ptr_nonnull(strstr(frame.file, "test_symbolizer.c"));
 	ck_assert_uint_ge(frame.line, frame.first_line);
@@ -221,11 +250,11 @@ START_TEST(a_dead_process_is_named_if_it_was_seen_alive)
 
 	symbolizer_process_seen(s, &id);
 	end_child(pid);
-	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	name_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_ptr_nonnull(frame.function);
 	ck_assert_str_eq(frame.function, "dockprof_test_local");
 	symbolizer_end_round(s);
-	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	name_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_str_eq(frame.function, "dockprof_test_local");
 	symbolizer_free(s);
 }
@@ -255,9 +284,9 @@ START_TEST(a_process_that_is_gone_is_kept_until_its_samples_have_names)
 	symbolizer_keep_process(s, &id); /* and one of them waits for yet another */
 	ck_assert_uint_eq(processes_after_round(s), 2);
 	symbolizer_begin_round(s);
-	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	name_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_str_eq(frame.function, "dockprof_test_local");
-	symbolizer_user(s, &other_id, &ip, 1, true, &frame);
+	name_user(s, &other_id, &ip, 1, true, &frame);
 	ck_assert_uint_eq(processes_after_round(s), 1);
 	end_child(other);
 	symbolizer_free(s);
@@ -274,7 +303,7 @@ START_TEST(another_process_with_the_pid_is_not_read)
 
 	id.start_ns -= (uint64_t)(5 * NSEC_PER_SEC);
 	symbolizer_process_seen(s, &id);
-	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	name_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_int_eq(frame.module->kind, MODULE_UNKNOWN);
 	ck_assert_ptr_null(frame.function);
 	ck_assert_uint_ge(symbolizer_stats(s)->maps_unreadable, 1);
@@ -320,7 +349,7 @@ START_TEST(a_process_whose_main_thread_has_ended_is_named)
 		strbuf_release(&text);
 	}
 	ck_assert_int_eq(state, 'Z');
-	symbolizer_user(s, &id, &ip, 1, true, &frame);
+	name_user(s, &id, &ip, 1, true, &frame);
 	ck_assert_ptr_nonnull(frame.function);
 	ck_assert_str_eq(frame.function, "dockprof_test_local");
 	end_child(pid);
@@ -339,18 +368,19 @@ START_TEST(kernel_functions_are_named)
 	pclose(f);
 	if (address) {
 		uint64_t ips[] = {address, address + 5};
-		struct frame frames[2];
+		struct frame *frames[2];
 
 		symbolizer_kernel(s, ips, 2, frames);
-		ck_assert_str_eq(frames[0].function, "vfs_read");
-		ck_assert_str_eq(frames[1].function, "vfs_read");
-		ck_assert_str_eq(frames[1].module->path, "[kernel]");
+		ck_assert_str_eq(frames[0]->function, "vfs_read");
+		ck_assert_str_eq(frames[1]->function, "vfs_read");
+		ck_assert_str_eq(frames[1]->module->path, "[kernel]");
 	}
 	symbolizer_free(s);
 }
 END_TEST
 
-UNIT_MAIN("symbolizer", functions_of_a_living_process_are_named, lines_are_there_if_asked_for,
+UNIT_MAIN("symbolizer", functions_of_a_living_process_are_named,
+	a_flood_of_addresses_is_told_as_it_is, lines_are_there_if_asked_for,
 	names_are_demangled_as_wanted, a_dead_process_is_named_if_it_was_seen_alive,
 	a_process_that_is_gone_is_kept_until_its_samples_have_names,
 	another_process_with_the_pid_is_not_read, a_process_whose_main_thread_has_ended_is_named,

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "export/columns.h"
 #include "top_table.h"
+#include "unit/frames.h"
 
 #define HZ 100
 
@@ -26,8 +27,14 @@ static void add(const char *service, const char *container, const char *function
 	struct frame leaf = {.module = &module, .function = function, .origin = NAME_SYMTAB};
 	struct frame other = {.module = &module, .function = "other", .origin = NAME_SYMTAB};
 
-	pprof_add(p, &(struct pprof_sample){.frames = &leaf, .frame_count = 1, .count = ticks - 1});
-	pprof_add(p, &(struct pprof_sample){.frames = &other, .frame_count = 1, .count = 1});
+	pprof_add(p,
+		&(struct pprof_sample){.frames = frame_pointers(&leaf, 1),
+			.frame_count = 1,
+			.count = ticks - 1});
+	pprof_add(p,
+		&(struct pprof_sample){.frames = frame_pointers(&other, 1),
+			.frame_count = 1,
+			.count = 1});
 	top_table_add(&table, &t, p);
 	pprof_free(p);
 }

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "lib/arm64_image.h"
 #include "symbols/elf_image.h"
+#include "unit/frames.h"
 #include "unit.h"
 #include "unit/unwinder_bench.h"
 
@@ -104,7 +105,7 @@ START_TEST(every_frame_to_the_root)
 	ck_assert_int_eq(unwinder_walk(b.unwinder, &b.id, &stack, ips, IPS_MAX, &count),
 		UNWIND_END_ROOT);
 	ck_assert_uint_eq(count, ARRAY_SIZE(expected));
-	symbolizer_user(b.symbolizer, &b.id, ips, count, true, frames);
+	name_user(b.symbolizer, &b.id, ips, count, true, frames);
 	for (size_t i = 0; i < count; i++) {
 		ck_assert_uint_eq(ips[i] >> USER_SPACE_BITS, 0);
 		ck_assert_pstr_eq(frames[i].function, expected[i]);

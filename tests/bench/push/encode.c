@@ -16,6 +16,7 @@
 #include "export/gzip.h"
 #include "export/pprof.h"
 #include "profile.pb-c.h"
+#include "tests/unit/frames.h"
 
 #define STACKS 10000
 #define DEPTH  30
@@ -46,7 +47,7 @@ static struct pprof *make_profile(void)
 				.origin = NAME_SYMTAB};
 		}
 		pprof_add(p,
-			&(struct pprof_sample){.frames = frames,
+			&(struct pprof_sample){.frames = frame_pointers(frames, DEPTH),
 				.frame_count = DEPTH,
 				.count = 1 + i % 7});
 	}
