@@ -2,7 +2,7 @@
 # What dockprof costs, beside what else there is. Figures: build/bench/*.json; a missed goal fails.
 #
 # BENCH_SECONDS=20, SCALE_SECONDS=15, LIFE_SECONDS=20 and STORM_CONTAINERS=50 make it short;
-# BENCH_OPTIONS=--no-fail only shows.
+# BENCH_OPTIONS=--no-fail only shows. PEER='command line' is another profiler to be measured beside (bench, bench-python).
 
 BENCH_PYTHON ?= python3
 BENCH_RUN = DOCKPROF=$(abspath $(BUILD)/dockprof) $(BENCH_PYTHON) tests/bench
@@ -19,7 +19,7 @@ DEPS_BENCH = python3 protobuf-c-compiler libprotobuf-c-dev linux-perf bpfcc-tool
 deps-bench: deps
 	$(Q)mk/install-packages --try 'the benches' $(DEPS_BENCH) $(DEPS_DOCKER)
 
-bench: deps-bench $(BUILD)/dockprof ## costs beside those of perf and bcc
+bench: deps-bench $(BUILD)/dockprof ## costs beside those of perf, bcc and PEER
 	$(Q)$(BENCH_RUN)/bench.py $(BENCH_OPTIONS)
 
 # What Debian's redis is built with, for its debug file: only its archive of debug packages has that, and not every mirror that.
@@ -40,7 +40,7 @@ PY_SPY := $(BUILD)/bench/py-spy/bin/py-spy
 $(PY_SPY):
 	$(Q)$(BENCH_PYTHON) -m pip install -q --root-user-action=ignore --target $(BUILD)/bench/py-spy py-spy || echo "no py-spy"
 
-bench-python: deps-bench $(BUILD)/dockprof $(PY_SPY) ## what Python's frames cost, beside py-spy and perf
+bench-python: deps-bench $(BUILD)/dockprof $(PY_SPY) ## what Python's frames cost, beside py-spy, perf and PEER
 	$(Q)PY_SPY=$(abspath $(PY_SPY)) $(BENCH_RUN)/python_cost.py $(BENCH_OPTIONS)
 
 bench-storm: deps-bench $(BUILD)/dockprof ## two storms of 500 containers against a running agent

@@ -53,7 +53,6 @@ static struct stack_chunk *keep_some(struct stack_table *t)
 
 		*from = chunk->next;
 		chunk->next = kept;
-		chunk->used = 0;
 		kept = chunk;
 	}
 	free_chunks(t->chunks);

@@ -11,7 +11,7 @@
 
 #include "symbols/frame.h"
 
-#define NAMED_FRAMES_MAX 4096 /* 96 bytes each; a stack with a language's frames has 900 */
+#define NAMED_FRAMES_MAX 4096 /* 88 bytes each; a stack with a language's frames has 900 */
 
 /* Whatever tells frames apart, the owner's. */
 struct named_key {

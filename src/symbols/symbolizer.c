@@ -455,9 +455,14 @@ static void count(struct symbolizer *s, const struct frame *frame)
 	s->stats.missing[frame->missing]++;
 }
 
+static struct named_key key_of(const struct process *p, uint64_t ip, bool exact)
+{
+	return (struct named_key){{ip, (uint64_t)p->cache_key << 1 | exact}};
+}
+
 static struct frame *name(struct symbolizer *s, struct process *p, uint64_t ip, bool exact)
 {
-	struct named_key key = {{ip, (uint64_t)p->cache_key << 1 | exact}};
+	struct named_key key = key_of(p, ip, exact);
 	struct frame *known = named_frames_find(&s->named, &key);
 
 	if (known)
@@ -466,8 +471,7 @@ static struct frame *name(struct symbolizer *s, struct process *p, uint64_t ip, 
 	struct frame frame = resolve(s, p, ip - before);
 
 	frame.address += before;
-	key.words[1] =
-		(uint64_t)p->cache_key << 1 | exact; /* its mappings may have been read anew */
+	key = key_of(p, ip, exact); /* its mappings may have been read anew */
 	return named_frames_add(&s->named, &key, &frame);
 }
 
