@@ -7,7 +7,7 @@
  * pointers nor several maps' pages are between. And what the last ticks found out is kept here in short:
  *
  *	recent_task	the way from a task to its cgroups, what user space says of them, and of the process
- *	recent_rule	the way from an address to its rule (unwind.bpf.h)
+ *	recent_rule	the way from an address to its row and that one's rule (unwind.bpf.h)
  *	recent_mapping	the way from an address to its mapping and that one's tables
  *
  * The first two are good for one interval at most: a pointer of something that went away could come back as
@@ -46,17 +46,26 @@ struct recent_task {
 	struct interp_process interp; /* and the runtime in it; else its kind is INTERP_NONE */
 };
 
-/* By process, so that one tick's are in two pages; then by address. */
-#define RECENT_RULE_GROUPS 8
-#define RECENT_RULES       256
+/*
+ * By process, so that one tick's are in two pages; then by piece of the address space. A piece's rows share a
+ * set of entries, in two lines side by side: with one entry for each address instead, a tick of some 20
+ * frames missed three of those that it had met before, as they put each other out.
+ */
+#define RECENT_RULE_GROUPS     8
+#define RECENT_RULE_SETS       64
+#define RECENT_RULE_WAYS       4
+#define RECENT_RULE_PIECE_BITS 10
 
 struct recent_rule {
-	uint64_t address;
+	uint64_t row; /* its first address << RECENT_ROW_SIZE_BITS | its size in bytes */
 	uint32_t serial; /* of the process's mappings */
 	uint32_t interval;
 	struct unwind_rule rule;
 };
 _Static_assert(sizeof(struct recent_rule) == 32, "two in a line of the cache");
+#define RECENT_ROW_SIZE_BITS 16
+_Static_assert(USER_SPACE_BITS + RECENT_ROW_SIZE_BITS <= 64, "an address and a size");
+_Static_assert(UNWIND_PAGE_SIZE < 1 << RECENT_ROW_SIZE_BITS, "no row is larger than a page");
 
 /* By process and piece of the address space. It holds as long as the process has these mappings. */
 #define RECENT_MAPPINGS     16
@@ -104,7 +113,8 @@ struct cpu_state {
 	struct place place;
 	struct cgroup_event event;
 
-	struct recent_rule rules[RECENT_RULE_GROUPS][RECENT_RULES] __attribute__((aligned(4096)));
+	struct recent_rule rules[RECENT_RULE_GROUPS][RECENT_RULE_SETS][RECENT_RULE_WAYS]
+		__attribute__((aligned(4096)));
 };
 _Static_assert(offsetof(struct cpu_state, tally) == 0, "profile.h");
 

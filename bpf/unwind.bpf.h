@@ -76,37 +76,52 @@ struct unwind_env {
 };
 
 /*
- * What was found for an address lately. Most frames of a tick are those of one before; each is one line of memory
- * here, and all of a process are in two pages, where a lookup goes through ten lines in five pages.
+ * What was found lately. Most frames of a tick are in rows of one before: one or two lines of memory here,
+ * in two pages for all of a process, where a lookup goes through ten lines in five pages.
  */
-static __always_inline struct recent_rule *recent_rule(struct unwind_env *env, uint64_t address)
+static __always_inline struct recent_rule *recent_rules(struct unwind_env *env, uint64_t address)
 {
-	uint32_t serial = env->cpu->serial;
-	uint64_t hash = address * 0x9fb21c651e98df25ULL;
+	uint32_t group = env->cpu->serial & (RECENT_RULE_GROUPS - 1);
+	uint64_t hash = (address >> RECENT_RULE_PIECE_BITS) * 0x9fb21c651e98df25ULL;
 
-	return &env->cpu->rules[serial & (RECENT_RULE_GROUPS - 1)][hash >> 32 & (RECENT_RULES - 1)];
+	return env->cpu->rules[group][hash >> 32 & (RECENT_RULE_SETS - 1)];
 }
 
-static __always_inline bool walk_recall(struct unwind_env *env, uint64_t address,
-	struct unwind_rule *to)
+static __always_inline bool holds_recent(struct unwind_env *env, const struct recent_rule *r,
+	uint64_t address)
 {
-	const struct recent_rule *r = recent_rule(env, address);
+	uint64_t start = r->row >> RECENT_ROW_SIZE_BITS;
+	uint64_t size = r->row & ((1 << RECENT_ROW_SIZE_BITS) - 1);
 
-	if (r->address != address || r->serial != env->cpu->serial || r->interval != interval)
-		return false;
-	*to = r->rule;
-	return true;
+	return address - start < size && r->serial == env->cpu->serial && r->interval == interval;
 }
 
-static __always_inline void walk_remember(struct unwind_env *env, uint64_t address,
-	const struct unwind_rule *rule)
+static __always_inline bool walk_recall(struct unwind_env *env, struct unwind_state *s,
+	uint64_t address)
 {
-	struct recent_rule *r = recent_rule(env, address);
+	const struct recent_rule *set = recent_rules(env, address);
 
-	r->address = address;
-	r->serial = env->cpu->serial;
-	r->interval = interval;
-	r->rule = *rule;
+	WALK_UNROLL for (int i = 0; i < RECENT_RULE_WAYS; i++)
+	{
+		if (holds_recent(env, &set[i], address)) {
+			s->rule = set[i].rule;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The oldest of the set goes. */
+static __always_inline void walk_remember(struct unwind_env *env, const struct unwind_state *s,
+	uint64_t address)
+{
+	struct recent_rule *set = recent_rules(env, address);
+
+	WALK_UNROLL for (int i = RECENT_RULE_WAYS - 1; i > 0; i--) set[i] = set[i - 1];
+	set[0].row = s->row_start << RECENT_ROW_SIZE_BITS | s->row_size;
+	set[0].serial = env->cpu->serial;
+	set[0].interval = interval;
+	set[0].rule = s->rule;
 }
 
 static __always_inline bool walk_read(struct unwind_env *env, void *to, uint32_t size,

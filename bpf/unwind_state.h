@@ -35,6 +35,8 @@ struct unwind_state {
 	uint32_t frames; /* so far */
 	/* Filled by the lookup, used by the step. */
 	struct unwind_rule rule;
+	/* Of the row that it was looked up in last: from there on, so many bytes have this rule. */
+	uint64_t row_start, row_size;
 };
 
 static __always_inline int walk_end(struct unwind_state *s, enum unwind_end end)

@@ -12,8 +12,8 @@
  *	bool walk_push(env, uint64_t ip)		records a frame; false where there is no more room
  *	bool walk_binary(env, uint32_t number, struct unwind_binary *to)
  *	bool walk_rule(env, uint32_t number, struct unwind_rule *to)
- *	bool walk_recall(env, uint64_t address, struct unwind_rule *to)	what was last remembered for it
- *	void walk_remember(env, uint64_t address, const struct unwind_rule *rule)
+ *	bool walk_recall(env, s, uint64_t address)	sets s->rule to what was remembered of the row it is in
+ *	void walk_remember(env, s, uint64_t address)	that row: row_start, row_size and rule
  *	bool walk_recall_mapping(env, s, uint64_t address)	the same of start, end, bias and code
  *	void walk_remember_mapping(env, s, uint64_t address)
  *
@@ -110,27 +110,35 @@ static __noinline int walk_find_mapping(struct unwind_env *env, struct unwind_st
 	return 0;
 }
 
-/* The rule's number for an address within the page, from the page's rows. */
-static __always_inline uint32_t walk_find_row(const uint8_t *chunk, uint32_t ref, uint32_t address)
+/* The rule's number for an address of the binary, from its page's rows; and which row that is in the process. */
+static __always_inline uint32_t walk_find_row(struct unwind_state *s, const uint8_t *chunk,
+	uint32_t ref, uint64_t address)
 {
 	uint64_t at = walk_offset(ref), count = walk_u16(chunk, at) & ROWS_PER_PAGE_MAX, low = 0;
-	uint64_t key = address & (UNWIND_PAGE_SIZE - 1);
+	uint64_t key = address & (UNWIND_PAGE_SIZE - 1), start, next, inner;
 
 	at += 2 * sizeof(uint16_t);
 	if (count > 128)
 		WALK_SEARCH(walk_u16, chunk, at, count, key, low, (ROWS_PER_PAGE_MAX + 1) / 2);
 	else
 		WALK_SEARCH(walk_u16, chunk, at, count, key, low, 64);
+	start = walk_u16(chunk, at + low * sizeof(uint16_t));
+	next = walk_u16(chunk, at + (low + 1) * sizeof(uint16_t));
+	inner = -walk_less(low + 1, count);
+	s->row_start = address + s->bias - (key - start);
+	s->row_size = ((next & inner) | (UNWIND_PAGE_SIZE & ~inner)) - start;
 	return walk_u16(chunk, at + (count + low) * sizeof(uint16_t));
 }
 
-/* Sets s->rule for an address of the binary; UNWIND_CFA_NONE where it has none. */
+/* Sets s->rule, and its row, for an address of the binary; UNWIND_CFA_NONE where it has none. */
 static __noinline int walk_find_rule(struct unwind_env *env, struct unwind_state *s,
 	uint64_t address)
 {
 	uint64_t page = (address >> UNWIND_PAGE_BITS) - s->code.first_page;
 
 	s->rule.cfa = UNWIND_CFA_NONE;
+	s->row_start = address + s->bias;
+	s->row_size = 1;
 	if (page >= s->code.page_count)
 		return 0;
 	const uint8_t *chunk = walk_chunk(env, s->code.pages);
@@ -144,7 +152,7 @@ static __noinline int walk_find_rule(struct unwind_env *env, struct unwind_state
 		return walk_end(s, UNWIND_END_NOT_LOADED);
 	walk_mark(env, chunk, pages + s->code.page_count * sizeof(uint32_t) + page);
 	chunk = walk_chunk(env, ref);
-	if (!chunk || !walk_rule(env, walk_find_row(chunk, ref, (uint32_t)address), &s->rule))
+	if (!chunk || !walk_rule(env, walk_find_row(s, chunk, ref, address), &s->rule))
 		s->rule.cfa = UNWIND_CFA_NONE;
 	return 0;
 }
@@ -329,7 +337,7 @@ static __noinline int walk_find(struct unwind_env *env, struct unwind_state *s, 
 		return 0;
 	if (walk_find_rule(env, s, address - s->bias))
 		return 1;
-	walk_remember(env, address, &s->rule);
+	walk_remember(env, s, address);
 	return 0;
 }
 
@@ -341,7 +349,7 @@ static __always_inline int walk_lookup(struct unwind_env *env, struct unwind_sta
 	s->rule.cfa = UNWIND_CFA_NONE;
 	if (!s->mapping_count || (!s->code.page_count && walk_in_mapping(s, address)))
 		return 0;
-	return walk_recall(env, address, &s->rule) ? 0 : walk_find(env, s, address);
+	return walk_recall(env, s, address) ? 0 : walk_find(env, s, address);
 }
 
 /* From the frame at s->ip to its caller, by s->rule. */

@@ -84,19 +84,19 @@ static bool walk_rule(struct unwind_env *env, uint32_t number, struct unwind_rul
 }
 
 /* Here lookups are cheap beside what led here. */
-static bool walk_recall(struct unwind_env *env, uint64_t address, struct unwind_rule *to)
+static bool walk_recall(struct unwind_env *env, struct unwind_state *s, uint64_t address)
 {
 	(void)env;
+	(void)s;
 	(void)address;
-	(void)to;
 	return false;
 }
 
-static void walk_remember(struct unwind_env *env, uint64_t address, const struct unwind_rule *rule)
+static void walk_remember(struct unwind_env *env, const struct unwind_state *s, uint64_t address)
 {
 	(void)env;
+	(void)s;
 	(void)address;
-	(void)rule;
 }
 
 static bool walk_recall_mapping(struct unwind_env *env, struct unwind_state *s, uint64_t address)
