@@ -83,7 +83,7 @@ class Bench:
         tool = Measured(command, self.run.environment(), self.run.path(f"tool-{self.count}.log"))
         try:
             figures = {"sampling_s": tool.wait_for_sampling()}
-            time.sleep(SETTLE_S)
+            self.settle()
             figures["start_cpu_s"] = tool.cpu_s()
             figures.update(tool.window(self.seconds))
             before_end = tool.cpu_s()
@@ -91,6 +91,9 @@ class Bench:
             return figures, tool.start_s
         finally:
             tool.kill()
+
+    def settle(self):
+        time.sleep(SETTLE_S)
 
     def dockprof(self, rules=(), ebpf=""):
         received = self.run.receiver()
