@@ -28,7 +28,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wstri
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -fno-common -fstack-protector-strong \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2) \
-	-Isrc -I. -isystem $(BUILD)/bpf $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+	-Isrc -I. -isystem $(BUILD)/bpf -isystem $(BUILD)/include $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed -Wl,-z,relro,-z,now
 # libiberty is a static library without a pkg-config file.
 LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -liberty
@@ -61,10 +61,18 @@ $(LIBRARY): $(filter-out $(BUILD)/obj/src/main.o,$(OBJECTS))
 	$(call say,AR)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/obj/%.o: %.c Makefile | $(SKELETONS)
+# Written when it changes only: what tells the commit is compiled anew then, and nothing else.
+COMMIT_H := $(BUILD)/include/commit.h
+$(COMMIT_H): force
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#define DOCKPROF_COMMIT "$(COMMIT)"' | cmp -s - $@ || echo '#define DOCKPROF_COMMIT "$(COMMIT)"' > $@
+.PHONY: force
+force:
+
+$(BUILD)/obj/%.o: %.c Makefile | $(SKELETONS) $(COMMIT_H)
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -DDOCKPROF_VERSION='"$(VERSION)"' -DDOCKPROF_COMMIT='"$(COMMIT)"' -MD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -DDOCKPROF_VERSION='"$(VERSION)"' -MD -MP -c -o $@ $<
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) Makefile
 	$(call say,BPF)

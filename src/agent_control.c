@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent_control.h"
 
+#include <commit.h> /* made by the Makefile */
 #include <stdlib.h>
 #include <string.h>
 

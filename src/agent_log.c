@@ -5,6 +5,7 @@
  */
 #include "agent_log.h"
 
+#include <commit.h> /* made by the Makefile */
 #include <inttypes.h>
 #include <string.h>
 #include <sys/utsname.h>

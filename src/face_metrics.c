@@ -4,6 +4,7 @@
  * pyroscope.ebpf under their old names, so that what people drew and alert on goes on working. Labels
  * that containers choose appear in per-service counters only, whose number is bounded.
  */
+#include <commit.h> /* made by the Makefile */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The table of contents: which word on the command line runs what. */
+#include <commit.h> /* made by the Makefile */
 #include <stdio.h>
 #include <string.h>
 
