@@ -10,8 +10,8 @@
  *	recent_rule	the way from an address to its row and that one's rule (unwind.bpf.h)
  *	recent_mapping	the way from an address to its mapping and that one's tables
  *
- * The first two are good for one interval at most: a pointer of something that went away could come back as
- * another's, and pages of tables are to be marked as used in each.
+ * A task's is good for one interval at most: a pointer of something that went away could come back as another's. A rule's
+ * is good until user space has cleared marks of used pages, to see which are: whatever is used is to be marked anew.
  */
 #ifndef BPF_CPU_H
 #define BPF_CPU_H
@@ -59,7 +59,7 @@ struct recent_task {
 struct recent_rule {
 	uint64_t row; /* its first address << RECENT_ROW_SIZE_BITS | its size in bytes */
 	uint32_t serial; /* of the process's mappings */
-	uint32_t interval;
+	uint32_t marks_generation; /* in which the row's page was marked as used */
 	struct unwind_rule rule;
 };
 _Static_assert(sizeof(struct recent_rule) == 32, "two in a line of the cache");

@@ -44,6 +44,7 @@ volatile uint32_t
 volatile bool any_interp; /* whether it is worth looking into `interp_processes` */
 volatile bool any_pids; /* whether it is worth looking into `pids` */
 volatile uint32_t interval; /* its number, never 0 */
+volatile uint32_t marks_generation; /* changes after marks of pages of tables were cleared */
 
 struct counts {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -118,6 +118,7 @@ static void quiesce(void *ctx)
 {
 	struct unwind_memory *m = ctx;
 
+	__atomic_store_n(&m->skel->bss->marks_generation, ++m->marks_generation, __ATOMIC_SEQ_CST);
 	interval_quiesce(m->skel);
 }
 

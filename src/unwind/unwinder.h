@@ -31,7 +31,10 @@ struct unwind_store {
 		uint32_t count, bool quiet);
 	/* Unless the pid is another process's by now. */
 	void (*forget_process)(void *ctx, const struct process_id *id);
-	/* Returns when no program runs any more that ran before. */
+	/*
+	 * Returns when no program runs any more that ran before. What runs from then on marks all pages that it uses, also
+	 * where it has found before what it needs of them.
+	 */
 	void (*quiesce)(void *ctx);
 	/*
 	 * Makes the file of the mapping that holds the address readable again, if it can. The mapping's

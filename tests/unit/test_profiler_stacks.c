@@ -261,6 +261,52 @@ static void drop_pages(struct unwinder *u)
 	unwind_quiesce(u);
 }
 
+static void clear_marks(struct unwinder *u)
+{
+	for (uint32_t number = 1; number < UNWIND_BINARIES_MAX; number++) {
+		const struct binary *b = u->by_number[number];
+
+		if (b)
+			memset(unwind_page_used(u, b), 0, b->page_count);
+	}
+}
+
+static size_t count_marks(struct unwinder *u)
+{
+	size_t marked = 0;
+
+	for (uint32_t number = 1; number < UNWIND_BINARIES_MAX; number++) {
+		const struct binary *b = u->by_number[number];
+
+		for (uint32_t i = 0; b && i < b->page_count; i++)
+			marked += unwind_page_used(u, b)[i];
+	}
+	return marked;
+}
+
+/* The kernel keeps what it has found; but who clears marks to see which pages are used learns of all that are. */
+START_TEST(pages_in_use_are_marked_again_after_marks_were_cleared)
+{
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	f.work = sort_things;
+	pid_t pid = start_spinner(&f, NULL);
+	struct unwinder *u = profiler_unwinder(f.profiler);
+
+	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
+	spell_until_complete(&f);
+	spell(&f);
+	clear_marks(u);
+	unwind_quiesce(u);
+	spell(&f);
+	stop_spinner(pid);
+	ck_assert_uint_ge(count_marks(u), 3); /* qsort(), its caller, and what called main() */
+	teardown(&f);
+}
+END_TEST
+
 static void tell_of_another(struct unwinder *u, uint32_t number, size_t count)
 {
 	struct mapping *list = xcalloc(count, sizeof(*list));
@@ -405,6 +451,7 @@ int main(void)
 #endif
 	tcase_add_test(tcase, a_signal_handler_on_its_own_stack_leads_back_to_what_it_interrupted);
 	tcase_add_test(tcase, stacks_reach_their_root_through_code_without_frame_pointers);
+	tcase_add_test(tcase, pages_in_use_are_marked_again_after_marks_were_cleared);
 	tcase_add_test(tcase, stacks_stay_complete_when_tables_move);
 	tcase_add_test(tcase, it_finds_what_the_kernels_own_walker_finds);
 	suite_add_tcase(suite, tcase);
