@@ -11,7 +11,7 @@ BENCH_SECONDS (60): how long each is measured, after SETTLE_S in which it starts
 what runs; best a multiple of the collect interval of 15 s, so that it holds whole intervals.
 DOCKPROF names the binary. PEER is the command line, for sh, of another profiler that is to be
 measured as well: it samples all CPUs at 97 Hz in the foreground and ends at SIGINT. Where it is
-OpenTelemetry's, the goal for a tick is that of a machine where that one takes PEER_TICK_US.
+OpenTelemetry's, the goal for a tick is as much higher as that one takes longer than PEER_TICK_US.
 """
 
 import argparse
@@ -59,11 +59,11 @@ bcc counts in the kernel and names everything when it ends, from what then still
 
 
 def for_this_machine(rows, columns, reference_us=PEER_TICK_US):
-    """A goal in microseconds says little elsewhere: with a peer, it is a share of that one's."""
+    """A goal in microseconds is too much for a slower machine: there, with a peer, it is a share of that one's."""
     peer_us = columns.get("peer", {}).get("tick_us")
     if not peer_us:
         return rows
-    return [report.Row(row.key, row.title, round(row.limit * peer_us / reference_us, 1))
+    return [report.Row(row.key, row.title, round(row.limit * max(1, peer_us / reference_us), 1))
             if row.key == "tick_us" else row for row in rows]
 
 
