@@ -65,7 +65,8 @@ $(LIBRARY): $(filter-out $(BUILD)/obj/src/main.o,$(OBJECTS))
 COMMIT_H := $(BUILD)/include/commit.h
 $(COMMIT_H): force
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '#define DOCKPROF_COMMIT "$(COMMIT)"' | cmp -s - $@ || echo '#define DOCKPROF_COMMIT "$(COMMIT)"' > $@
+	$(Q)echo '#define DOCKPROF_COMMIT "$(COMMIT)"' > $@.new
+	$(Q)if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 .PHONY: force
 force:
 

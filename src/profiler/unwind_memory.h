@@ -14,8 +14,7 @@ struct unwind_memory {
 	void *chunks[SLAB_CHUNKS_MAX];
 	uint32_t serial; /* of the mappings told last */
 	uint32_t generation; /* of what the kernel is told of processes */
-	uint32_t
-		marks_generation; /* of the marks of used pages, which are cleared before it quiesces */
+	uint32_t marks_generation; /* of what pages are marked as used */
 	const uint32_t *interval; /* the current one's number; not owned */
 };
 

@@ -58,6 +58,15 @@ static bool in_user_space(const struct profiler_sample *s)
 	return s->kernel_count == 0;
 }
 
+static pid_t start_watched(struct fixture *f, void (*work)(void))
+{
+	f->work = work;
+	pid_t pid = start_spinner(f, NULL);
+
+	ck_assert_int_eq(profiler_set_pid(f->profiler, f->watched, true), 0);
+	return pid;
+}
+
 #if defined(__x86_64__)
 
 #define CHUNK (1 << 20)
@@ -100,10 +109,8 @@ START_TEST(the_caller_of_a_system_call_is_found_though_libc_has_no_frame)
 
 	if (!setup(&f))
 		return;
-	f.work = into_stubs[_i];
-	pid_t pid = start_spinner(&f, NULL);
+	pid_t pid = start_watched(&f, into_stubs[_i]);
 
-	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
 	struct best best = best_of(&f, in_kernel);
 	uint64_t start = (uint64_t)(uintptr_t)f.work;
 
@@ -157,10 +164,8 @@ START_TEST(a_signal_handler_on_its_own_stack_leads_back_to_what_it_interrupted)
 
 	if (!setup(&f))
 		return;
-	f.work = spin_on_another_stack;
-	pid_t pid = start_spinner(&f, NULL);
+	pid_t pid = start_watched(&f, spin_on_another_stack);
 
-	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
 	spell_until_complete(&f);
 	stop_spinner(pid);
 	ck_assert_uint_ge(f.of_watched, SOME);
@@ -209,11 +214,9 @@ START_TEST(stacks_reach_their_root_through_code_without_frame_pointers)
 
 	if (!setup(&f))
 		return;
-	f.work = sort_things;
-	pid_t pid = start_spinner(&f, NULL);
+	pid_t pid = start_watched(&f, sort_things);
 	struct best best = {.pid = f.watched};
 
-	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
 	spell_until_complete(&f);
 	ck_assert_uint_ge(f.with_chain * 100, f.of_watched * 95);
 	turn_for(&f, NSEC_PER_SEC / 2);
@@ -291,11 +294,9 @@ START_TEST(pages_in_use_are_marked_again_after_marks_were_cleared)
 
 	if (!setup(&f))
 		return;
-	f.work = sort_things;
-	pid_t pid = start_spinner(&f, NULL);
+	pid_t pid = start_watched(&f, sort_things);
 	struct unwinder *u = profiler_unwinder(f.profiler);
 
-	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
 	spell_until_complete(&f);
 	spell(&f);
 	clear_marks(u);
@@ -334,11 +335,9 @@ START_TEST(stacks_stay_complete_when_tables_move)
 	options.unwind_max_bytes = 3 << 20;
 	if (!setup_with(&f, &options))
 		return;
-	f.work = sort_things;
-	pid_t pid = start_spinner(&f, NULL);
+	pid_t pid = start_watched(&f, sort_things);
 	struct unwinder *u = profiler_unwinder(f.profiler);
 
-	ck_assert_int_eq(profiler_set_pid(f.profiler, f.watched, true), 0);
 	spell_until_complete(&f);
 	ck_assert(unwinder_mappings(u, &f.process, &ref, &count));
 	for (uint32_t chunks = 2; chunks <= 3; chunks++) {
