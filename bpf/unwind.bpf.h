@@ -70,6 +70,7 @@ struct {
 } snapshots SEC(".maps");
 
 #define WALK_UNROLL _Pragma("unroll")
+#define WALK_ROLL   _Pragma("clang loop unroll(disable)")
 
 struct unwind_env {
 	struct cpu_state *cpu;
@@ -83,8 +84,11 @@ static __always_inline struct recent_rule *recent_rules(struct unwind_env *env, 
 {
 	uint32_t group = env->cpu->serial & (RECENT_RULE_GROUPS - 1);
 	uint64_t hash = (address >> RECENT_RULE_PIECE_BITS) * 0x9fb21c651e98df25ULL;
+	struct recent_rule(*sets)[RECENT_RULE_WAYS] = env->cpu->rules[group];
 
-	return env->cpu->rules[group][hash >> 32 & (RECENT_RULE_SETS - 1)];
+	/* Else the two offsets are joined by an `or`, of which the verifier of Linux 6.1 learns nothing. */
+	__asm__ volatile("" : "+r"(sets));
+	return sets[hash >> 32 & (RECENT_RULE_SETS - 1)];
 }
 
 static __always_inline bool holds_recent(struct unwind_env *env, const struct recent_rule *r,
@@ -100,12 +104,12 @@ static __always_inline bool holds_recent(struct unwind_env *env, const struct re
 static __always_inline bool walk_recall(struct unwind_env *env, struct unwind_state *s,
 	uint64_t address)
 {
-	const struct recent_rule *set = recent_rules(env, address);
+	const struct recent_rule *r = recent_rules(env, address);
 
-	WALK_UNROLL for (int i = 0; i < RECENT_RULE_WAYS; i++)
+	WALK_ROLL for (int i = 0; i < RECENT_RULE_WAYS; i++, r++)
 	{
-		if (holds_recent(env, &set[i], address)) {
-			s->rule = set[i].rule;
+		if (holds_recent(env, r, address)) {
+			s->rule = r->rule;
 			return true;
 		}
 	}
@@ -167,7 +171,7 @@ static __always_inline void walk_remember_mapping(struct unwind_env *env,
 }
 
 /* Reads what lies around the address, in its page: another one may not be there. */
-static __noinline int move_window(struct stack_window *w, uint64_t from)
+static __always_inline void move_window(struct stack_window *w, uint64_t from)
 {
 	uint64_t page = from & ~(uint64_t)(USER_PAGE_SIZE - 1);
 	uint64_t start = (from - STACK_WINDOW_BEFORE) & ~(uint64_t)7;
@@ -182,7 +186,6 @@ static __noinline int move_window(struct stack_window *w, uint64_t from)
 	w->size = 0;
 	if (bpf_probe_read_user(w->bytes, size, (const void *)start) == 0)
 		w->size = size;
-	return 0;
 }
 
 static __always_inline bool is_in_window(const struct stack_window *w, uint64_t from)
@@ -192,15 +195,27 @@ static __always_inline bool is_in_window(const struct stack_window *w, uint64_t 
 	return at < STACK_WINDOW && at + sizeof(uint64_t) <= w->size;
 }
 
+static __always_inline uint64_t window_word(const struct stack_window *w, uint64_t from)
+{
+	return *(const volatile uint64_t *)(w->bytes + ((from - w->start) & (STACK_WINDOW - 1)));
+}
+
+static __noinline int read_beyond_window(struct stack_window *w, uint64_t *to, uint64_t from)
+{
+	move_window(w, from);
+	if (!is_in_window(w, from)) /* in two pages, or not to be read */
+		return bpf_probe_read_user(to, sizeof(*to), (const void *)from) == 0;
+	*to = window_word(w, from);
+	return 1;
+}
+
 static __always_inline bool walk_read_word(struct unwind_env *env, uint64_t *to, uint64_t from)
 {
 	struct stack_window *w = &env->cpu->window;
 
 	if (!is_in_window(w, from))
-		move_window(w, from);
-	if (!is_in_window(w, from)) /* in two pages, or not to be read */
-		return walk_read(env, to, sizeof(*to), from);
-	*to = *(const volatile uint64_t *)(w->bytes + ((from - w->start) & (STACK_WINDOW - 1)));
+		return read_beyond_window(w, to, from);
+	*to = window_word(w, from);
 	return true;
 }
 

@@ -85,6 +85,7 @@ _Static_assert(sizeof(struct unwind_rule) == 16, "layout");
 #define SLAB_GUARD           4096 /* behind each chunk: what begins in it may be read whole */
 
 #define ROWS_PER_PAGE_MAX    2047 /* 1,205 is the most that was seen */
+#define ROWS_HEAD            4 /* bytes before at[] */
 #define PROCESS_MAPPINGS_MAX 16384 /* in one chunk */
 #define UNWIND_BINARIES_MAX  8192
 #define UNWIND_PROCESSES_MAX 16384

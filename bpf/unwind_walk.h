@@ -36,13 +36,14 @@
 
 #include "unwind_arch.h"
 
-/* 1 where a < b, 0 where not; both below 2^63. Without a branch, whatever the compiler thinks. */
-static __always_inline uint64_t walk_less(uint64_t a, uint64_t b)
+/*
+ * All ones where the uppermost bit is set, else 0; of a difference of values below 2^63 that is where it is negative.
+ * Without a branch, whatever the compiler thinks.
+ */
+static __always_inline uint64_t walk_sign(uint64_t value)
 {
-	uint64_t difference = a - b;
-
-	__asm__ volatile("" : "+r"(difference));
-	return difference >> 63;
+	__asm__ volatile("" : "+r"(value));
+	return (uint64_t)((int64_t)value >> 63);
 }
 
 static __always_inline uint32_t walk_offset(uint32_t ref)
@@ -66,18 +67,18 @@ static __always_inline uint64_t walk_u64(const uint8_t *chunk, uint64_t at)
 }
 
 /*
- * The last of `count` ascending values that is <= key, given that the first is; `low` says at which
- * position to start and `step`, a power of two, how far that may be off.
+ * The last of ascending values that is <= key, given that the first is. `pos` is where in the chunk to start, and then
+ * where that value is; they end at `end`. `steps`, a power of two, is how many may be between, to be halved down to
+ * `last`, which leaves as many. Some 15 instructions a step: unrolled, as loops cost the verifier too much here.
  */
-#define WALK_SEARCH(load, chunk, at, count, key, low, first_step)                                  \
+#define WALK_SEARCH(load, chunk, pos, end, key, steps, last)                                       \
 	do {                                                                                       \
-		WALK_UNROLL for (uint64_t step_ = (first_step); step_; step_ >>= 1)                \
+		WALK_UNROLL for (uint64_t step_ = (steps); step_ >= (last); step_ >>= 1)           \
 		{                                                                                  \
-			uint64_t next_ = (low) + step_;                                            \
-			uint64_t value_ = load(chunk, (at) + next_ * sizeof(load(chunk, 0)));      \
-			uint64_t take_ =                                                           \
-				walk_less(next_, (count)) & (walk_less((key), value_) ^ 1);        \
-			(low) += step_ & -take_;                                                   \
+			uint64_t size_ = step_ * sizeof(load(chunk, 0));                           \
+			uint64_t next_ = (pos) + size_;                                            \
+			uint64_t before_ = next_ - (end), above_ = (key) - load(chunk, next_);     \
+			(pos) += size_ & walk_sign(before_ & ~above_);                             \
 		}                                                                                  \
 	} while (0)
 
@@ -86,22 +87,23 @@ static __noinline int walk_find_mapping(struct unwind_env *env, struct unwind_st
 	uint64_t address)
 {
 	const uint8_t *chunk = walk_chunk(env, s->mappings);
-	uint64_t at = walk_offset(s->mappings), count = s->mapping_count, low = 0;
+	uint64_t at = walk_offset(s->mappings), count = s->mapping_count, pos = at;
 
 	s->end = 0;
 	if (walk_recall_mapping(env, s, address))
 		return 0;
 	if (!chunk || !count || address >> 63 || walk_u64(chunk, at) > address)
 		return 0;
+	uint64_t end = at + count * sizeof(uint64_t);
+
 	if (count > 64)
-		WALK_SEARCH(walk_u64, chunk, at, count, address, low, PROCESS_MAPPINGS_MAX / 2);
-	else
-		WALK_SEARCH(walk_u64, chunk, at, count, address, low, 32);
-	uint64_t of = at + count * sizeof(uint64_t) + low * sizeof(struct unwind_mapping);
+		WALK_SEARCH(walk_u64, chunk, pos, end, address, PROCESS_MAPPINGS_MAX / 2, 64);
+	WALK_SEARCH(walk_u64, chunk, pos, end, address, 32, 1);
+	uint64_t of = end + (pos - at) * (sizeof(struct unwind_mapping) / sizeof(uint64_t));
 
 	if (walk_u64(chunk, of) <= address)
 		return 0;
-	s->start = walk_u64(chunk, at + low * sizeof(uint64_t));
+	s->start = walk_u64(chunk, pos);
 	s->end = walk_u64(chunk, of);
 	s->bias = walk_u64(chunk, of + offsetof(struct unwind_mapping, bias));
 	s->code.page_count = 0;
@@ -114,20 +116,19 @@ static __noinline int walk_find_mapping(struct unwind_env *env, struct unwind_st
 static __always_inline uint32_t walk_find_row(struct unwind_state *s, const uint8_t *chunk,
 	uint32_t ref, uint64_t address)
 {
-	uint64_t at = walk_offset(ref), count = walk_u16(chunk, at) & ROWS_PER_PAGE_MAX, low = 0;
+	uint64_t at = walk_offset(ref), count = walk_u16(chunk, at) & ROWS_PER_PAGE_MAX;
+	uint64_t pos = at + ROWS_HEAD, end = pos + count * sizeof(uint16_t);
 	uint64_t key = address & (UNWIND_PAGE_SIZE - 1), start, next, inner;
 
-	at += 2 * sizeof(uint16_t);
 	if (count > 128)
-		WALK_SEARCH(walk_u16, chunk, at, count, key, low, (ROWS_PER_PAGE_MAX + 1) / 2);
-	else
-		WALK_SEARCH(walk_u16, chunk, at, count, key, low, 64);
-	start = walk_u16(chunk, at + low * sizeof(uint16_t));
-	next = walk_u16(chunk, at + (low + 1) * sizeof(uint16_t));
-	inner = -walk_less(low + 1, count);
+		WALK_SEARCH(walk_u16, chunk, pos, end, key, (ROWS_PER_PAGE_MAX + 1) / 2, 128);
+	WALK_SEARCH(walk_u16, chunk, pos, end, key, 64, 1);
+	start = walk_u16(chunk, pos);
+	next = walk_u16(chunk, pos + sizeof(uint16_t));
+	inner = walk_sign(pos + sizeof(uint16_t) - end);
 	s->row_start = address + s->bias - (key - start);
 	s->row_size = ((next & inner) | (UNWIND_PAGE_SIZE & ~inner)) - start;
-	return walk_u16(chunk, at + (count + low) * sizeof(uint16_t));
+	return walk_u16(chunk, pos + count * sizeof(uint16_t));
 }
 
 /* Sets s->rule, and its row, for an address of the binary; UNWIND_CFA_NONE where it has none. */
@@ -272,20 +273,23 @@ static __always_inline int walk_cfa(struct unwind_env *env, struct unwind_state 
 static __always_inline bool walk_fp(struct unwind_env *env, const struct unwind_state *s,
 	uint64_t cfa, uint64_t *ret)
 {
-	uint64_t offset = (uint64_t)(int64_t)s->rule.fp_offset;
+	uint64_t base = cfa;
 
-	*ret = s->fp;
 	switch (s->rule.fp) {
-	case UNWIND_FP_AT_CFA:
-		return walk_read_word(env, ret, cfa + offset);
-	case UNWIND_FP_AT_FP:
-		return walk_read_word(env, ret, s->fp + offset);
-	case UNWIND_FP_AT_SP:
-		return walk_read_word(env, ret, s->sp + offset);
+	case UNWIND_FP_SAME:
+		*ret = s->fp;
+		return true;
 	case UNWIND_FP_UNKNOWN:
 		*ret = 1; /* odd: no frame pointer */
+		return true;
+	case UNWIND_FP_AT_FP:
+		base = s->fp;
+		break;
+	case UNWIND_FP_AT_SP:
+		base = s->sp;
+		break;
 	}
-	return true;
+	return walk_read_word(env, ret, base + (uint64_t)(int64_t)s->rule.fp_offset);
 }
 
 /* By a rule that has a CFA. */

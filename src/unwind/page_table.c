@@ -35,7 +35,7 @@ static size_t row_bytes(uint16_t count)
 /* | count, 0 | at[count] | rule[count] | */
 static size_t block_bytes(uint16_t count)
 {
-	return 2 * sizeof(uint16_t) + 2 * row_bytes(count);
+	return ROWS_HEAD + 2 * row_bytes(count);
 }
 
 size_t page_table_bytes_of(const struct page_rows *rows)

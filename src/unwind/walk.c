@@ -17,6 +17,7 @@
 
 #define __noinline
 #define WALK_UNROLL
+#define WALK_ROLL
 
 #include "bpf/unwind_state.h"
 
