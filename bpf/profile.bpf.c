@@ -2,12 +2,14 @@
 /*
  * The tick: what was this CPU doing just now?
  *
- *	tick -> idle? -> whose cgroup? -> kernel stack + user stack -> hash -> seen? -> count[epoch][hash]++
- *	             '-> filtered     '-> first sight: event                    |       '-> once: record -> ring
- *	                                                                        '-> no: record -> ring
+ *	tick -> whose cgroup? -> kernel stack + user stack -> hash -> seen? -> count[epoch][hash]++
+ *	    '-> filtered     '-> first sight: event                    |       '-> once: record -> ring
+ *	                                                               '-> no: record -> ring
  *
  * Most stacks of a busy program differ in their innermost address, and are met once: such a one goes to
  * user space as it is. One that was met before goes there once per interval, and is counted here.
+ *
+ * CPUs that are idle do not tick.
  *
  * There are two epochs: user space flips `epoch`, waits until no program uses the old one, and reads the
  * old one's counts at leisure. A program reads `epoch` once, so a tick is wholly in one of them.
@@ -437,10 +439,6 @@ static __always_inline bool begin_tick(struct bpf_perf_event_data *ctx, struct c
 	struct stack_record *rec = &cpu->record;
 
 	tally->ticks++;
-	if (pid_tgid == 0) {
-		tally->idle++;
-		return false;
-	}
 	reset_record(rec, cpu->epoch, pid_tgid);
 	if (!wanted(cpu, task)) {
 		tally->filtered++;

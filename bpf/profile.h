@@ -190,7 +190,6 @@ _Static_assert(sizeof(struct cgroup_entry) == 16, "layout");
 /* One CPU's counters of one epoch. ticks is the sum of the others. */
 struct tally {
 	uint64_t ticks;
-	uint64_t idle;
 	uint64_t filtered;
 	uint64_t counted; /* in the count map, whether its record found room or not */
 	uint64_t
@@ -198,6 +197,6 @@ struct tally {
 	uint64_t lost_full; /* map full, and no room in the ring either */
 	uint64_t lost_task; /* the task could not be read */
 };
-_Static_assert(sizeof(struct tally) == 56, "layout");
+_Static_assert(sizeof(struct tally) == 48, "layout");
 
 #endif

@@ -169,11 +169,10 @@ static uint64_t lost(const struct collect_tally *t)
 
 void agent_log_round(const struct collect_tally *t, struct log_limit *loss_limit)
 {
-	struct log_field fields[10 + LOSS_COUNT] = {
+	struct log_field fields[9 + LOSS_COUNT] = {
 		LOG_INT("duration_ms", t->duration_ns / NSEC_PER_MSEC),
 		LOG_INT("ticks", t->ticks),
 		LOG_INT("exported", t->exported),
-		LOG_INT("idle", t->idle),
 		LOG_INT("filtered", t->filtered),
 		LOG_INT("carried_in", t->carried_in),
 		LOG_INT("carried_out", t->carried_out),
@@ -181,7 +180,7 @@ void agent_log_round(const struct collect_tally *t, struct log_limit *loss_limit
 	};
 
 	for (int i = 0; i < LOSS_COUNT; i++)
-		fields[8 + i] = (struct log_field)LOG_INT(profiler_loss_names[i], t->lost[i]);
+		fields[7 + i] = (struct log_field)LOG_INT(profiler_loss_names[i], t->lost[i]);
 	if (log_enabled(LOG_LEVEL_DEBUG))
 		log_write(LOG_LEVEL_DEBUG, "collect", "interval", fields);
 	if (lost(t) * 100 > t->ticks && log_limit_allow(loss_limit, LOSS_INTERVAL_NS, NULL))

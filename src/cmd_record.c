@@ -75,7 +75,6 @@ static void round_now(struct recording *r)
 	if (pipeline_round(&r->pipeline, &tally, &err) < 0)
 		fprintf(stderr, "dockprof: %s\n", err.message);
 	r->total.ticks += tally.ticks;
-	r->total.idle += tally.idle;
 	r->total.filtered += tally.filtered;
 	r->total.exported += tally.exported;
 	r->total.unknown += tally.unknown;

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/macros.h"
 #include "base/units.h"
 #include "commands.h"
 #include "first_look.h"
@@ -48,7 +49,11 @@ static void on_profile(void *ctx, struct target *t, struct pprof *profile)
 
 static struct top_format format_of(const struct top *t)
 {
-	struct top_format f = {.width = PLAIN_WIDTH, .hz = t->pipeline.ebpf.sample_rate};
+	struct top_format f = {
+		.width = PLAIN_WIDTH,
+		.hz = t->pipeline.ebpf.sample_rate,
+		.cpus = (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L),
+	};
 	struct winsize size;
 
 	if (!t->terminal)

@@ -231,7 +231,6 @@ int collect_round(struct collect *c, bool complete, struct collect_tally *ret, s
 		interp_end_round(c->interp);
 	c->tally = NULL;
 	ret->ticks = kernel.ticks;
-	ret->idle = kernel.idle;
 	ret->filtered += kernel.filtered;
 	memcpy(ret->lost, kernel.lost, sizeof(ret->lost));
 	ret->duration_ns = kernel.end_ns - kernel.start_ns;

@@ -20,11 +20,11 @@
 #include "target/target.h"
 
 /*
- * Where the ticks of an interval went. ticks = idle + filtered + exported + carried_out - carried_in +
+ * Where the ticks of an interval went. ticks = filtered + exported + carried_out - carried_in +
  * unknown + the sum of lost, exactly.
  */
 struct collect_tally {
-	uint64_t ticks, idle;
+	uint64_t ticks; /* CPUs that are idle have none */
 	uint64_t filtered; /* not a container, dropped, the agent itself */
 	uint64_t exported; /* in profiles handed over by collect_flush() */
 	uint64_t carried_in, carried_out; /* held over for a container nobody has told of yet */

@@ -277,7 +277,6 @@ void face_round(struct face *f, const struct collect_tally *tally, bool good)
 	f->totals.failed_rounds += !good;
 	f->totals.last_round_ns = clock_realtime_ns();
 	all->ticks += tally->ticks;
-	all->idle += tally->idle;
 	all->filtered += tally->filtered;
 	all->exported += tally->exported;
 	all->unknown += tally->unknown;

@@ -96,9 +96,8 @@ static void add_states(struct metrics *m, struct face *f)
 static void add_ticks(struct metrics *m, const struct face_totals *t)
 {
 	metrics_family(m, METRIC_COUNTER, "dockprof_ticks",
-		"Ticks of the sampler on all CPUs, by what became of them.");
+		"Ticks of the sampler on all busy CPUs, by what became of them.");
 	metrics_add(m, (double)t->ticks.exported, "outcome", "exported", NULL);
-	metrics_add(m, (double)t->ticks.idle, "outcome", "idle", NULL);
 	metrics_add(m, (double)t->ticks.filtered, "outcome", "filtered", NULL);
 	metrics_add(m, (double)t->ticks.unknown, "outcome", "unknown", NULL);
 	metrics_family(m, METRIC_COUNTER, "dockprof_ticks_lost", "Ticks that were lost, by why.");

@@ -364,11 +364,10 @@ static void tell(const struct record_output *o, const struct target_quality *q)
 	}
 	fprintf(stderr,
 		"%.1f s, %zu containers on the CPU, %" PRIu64 " samples; of %" PRIu64
-		" ticks: %.1f %% containers, %.1f %% other, %.1f %% idle, %" PRIu64 " lost\n",
+		" ticks: %.1f %% containers, %.1f %% other, %" PRIu64 " lost\n",
 		(double)o->length_ns / 1e9, o->count, total, o->tally.ticks,
 		percent(o->tally.exported, o->tally.ticks),
-		percent(o->tally.filtered, o->tally.ticks), percent(o->tally.idle, o->tally.ticks),
-		lost);
+		percent(o->tally.filtered, o->tally.ticks), lost);
 	tell_quality(q);
 	if (!o->count)
 		fputs("no container used the CPU in this time; dockprof targets lists them\n",

@@ -30,7 +30,7 @@ struct top_table {
 /* How it is to look. */
 struct top_format {
 	unsigned width, height; /* of the terminal; height 0: all rows */
-	unsigned hz;
+	unsigned hz, cpus;
 	bool color;
 };
 

@@ -107,7 +107,6 @@ int interval_take_counts(struct profile_bpf *skel, uint32_t epoch, struct stack_
 static void add_tally(struct tally *sum, const struct tally *t)
 {
 	sum->ticks += t->ticks;
-	sum->idle += t->idle;
 	sum->filtered += t->filtered;
 	sum->counted += t->counted;
 	sum->uncounted += t->uncounted;

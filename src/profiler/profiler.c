@@ -8,7 +8,7 @@
  *	snapshots ring --walk--'
  *	events ring --> process_seen, cgroup_seen
  *
- * At the end of an interval every tick of it is in exactly one place: idle, filtered or lost in the
+ * At the end of an interval every tick of it is in exactly one place: filtered or lost in the
  * tally; or in the count map, with its stack in the table (recorded) or without (lost, the ring was
  * full); or it came as an uncounted record (the stack was met for the first time, the count map was
  * full, or user space walked it).
@@ -364,13 +364,12 @@ static int settle(const struct tally *sum, const struct stack_table *table, uint
 	bool full = table->full;
 
 	ret->ticks = sum->ticks;
-	ret->idle = sum->idle;
 	ret->filtered = sum->filtered;
 	ret->lost[LOSS_RING_FULL] = full ? 0 : missing;
 	ret->lost[LOSS_MAP_FULL] = sum->lost_full + table->refused + (full ? missing : 0);
 	ret->lost[LOSS_NO_TASK] = sum->lost_task;
 	uint64_t lost = sum->lost_full + sum->lost_task + table->refused + missing;
-	uint64_t rest = sum->ticks - sum->idle - sum->filtered;
+	uint64_t rest = sum->ticks - sum->filtered;
 
 	if (lost > rest)
 		return -EIO;

@@ -109,7 +109,7 @@ struct profiler_sample {
 };
 
 /*
- * Of one interval. ticks = idle + filtered + recorded + the sum of lost, exactly; recorded = the sum of
+ * Of one interval; CPUs that are idle do not tick. ticks = filtered + recorded + the sum of lost, exactly; recorded = the sum of
  * the counts handed over.
  */
 enum profiler_loss {
@@ -120,7 +120,6 @@ enum profiler_loss {
 };
 struct profiler_tally {
 	uint64_t ticks;
-	uint64_t idle; /* the CPU had nothing to run */
 	uint64_t filtered; /* dropped containers, host processes, the agent itself */
 	uint64_t recorded;
 	uint64_t lost[LOSS_COUNT];

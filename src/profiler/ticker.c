@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * cpu-clock is a software event on a high-resolution timer: it exists on every machine and in every
- * VM, and ticks on idle CPUs too (if late, in some VMs).
+ * VM. Of an idle CPU it tells nothing: there all that a program touches would be cold, so that it
+ * took as long as for a short stack, on each of many CPUs that have nothing to do.
  *
  * CPUs start one after the other, a fraction of the period apart: in step they would all write into the
  * ring buffer at the same instant.
@@ -47,6 +48,7 @@ int ticker_init(struct ticker *t, struct error *err)
 				.config = PERF_COUNT_SW_CPU_CLOCK,
 				.freq = 1,
 				.sample_freq = t->rate,
+				.exclude_idle = 1,
 				.disabled = 1,
 			},
 	};

@@ -34,7 +34,7 @@ SWARM_PER_S, SWARM_CPU_MS, SWARM_WALL_MS = 1000, 0.1, 10
 MARK = b"a mark to vary"
 BUILD_ID = b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0"
 TICKS = re.compile(r'^dockprof_ticks(?:_lost)?_total\{(?:outcome|reason)="(\w+)"\} (\S+)$', re.M)
-ACCOUNTED = {"exported", "idle", "filtered"}
+ACCOUNTED = {"exported", "filtered"}
 
 FRESH, KNOWN, SWARM = "fresh", "known", "swarm"
 

@@ -65,7 +65,7 @@ class PythonBench(Bench):
         wall_s = time.monotonic() - begin_s
         busy_cpus = (self.load_cpu_s() - cpu_s) / wall_s
         figures["load_percent"] = 100 * busy_cpus / os.cpu_count()
-        if figures.get("tick_us"):  # some tick on idle CPUs as well, which costs next to nothing
+        if figures.get("tick_us"):  # some tick on idle CPUs as well
             figures["tick_us"] *= figures["ticks_per_s"] / (int(HZ) * busy_cpus)
         return figures, start_s
 

@@ -295,7 +295,7 @@ control: {{socket: {run.socket}}}
 def test_slow_clients_disturb_nothing(run):
     """200 clients that dawdle: others are answered at once, and no tick of the sampler is lost."""
     agent, url = local_agent_with_page(run)
-    for _ in range(os.cpu_count()):  # an idle virtual CPU may sleep through its ticks
+    for _ in range(os.cpu_count()):  # an idle one does not tick
         run.process("burn", "0")
     wait_until(lambda: metrics(url).get("dockprof_rounds_total", 0) >= 2, "two rounds")
     host, port = url[7:].split(":")

@@ -63,11 +63,46 @@ START_TEST(every_tick_of_every_interval_is_accounted_for)
 	double seconds = (double)(clock_monotonic_ns() - start) / 1e9;
 
 	stop_spinner(pid);
-	/* One CPU is busy at least; idle ones of a virtual machine tick late. */
+	/* One CPU is busy at least; idle ones do not tick. */
 	if (!in_test_machine())
 		ck_assert_double_ge((double)ticks, seconds * RATE * 0.9 - 10);
 	ck_assert_double_le((double)ticks,
 		seconds * RATE * (double)sysconf(_SC_NPROCESSORS_ONLN) * 1.1 + 10);
+	teardown(&f);
+}
+END_TEST
+
+/* What all CPUs have done since the start, in seconds; the first line of /proc/stat: user nice system idle iowait ... */
+static double busy_s(void)
+{
+	unsigned long long time[8];
+	FILE *f = fopen("/proc/stat", "r");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &time[0],
+				 &time[1], &time[2], &time[3], &time[4], &time[5], &time[6],
+				 &time[7]),
+		8);
+	fclose(f);
+	return (double)(time[0] + time[1] + time[2] + time[5] + time[6] + time[7]) /
+		(double)sysconf(_SC_CLK_TCK);
+}
+
+START_TEST(a_cpu_that_is_idle_does_not_tick)
+{
+	struct fixture f;
+	uint64_t ticks = 0;
+
+	if (!setup(&f))
+		return;
+	double before = busy_s();
+
+	for (int i = 0; i < 5; i++) {
+		turn_for(&f, 200 * NSEC_PER_MSEC);
+		round_of(&f);
+		ticks += f.tally.ticks;
+	}
+	ck_assert_double_le((double)ticks, (busy_s() - before) * RATE * 1.2 + RATE / 5.0);
 	teardown(&f);
 }
 END_TEST
@@ -280,7 +315,7 @@ static uint64_t ticks_in(struct fixture *f, int64_t ns)
 	return f->tally.ticks;
 }
 
-/* A child that keeps one CPU busy; idle ones of a virtual machine tick late. */
+/* A child that keeps one CPU busy: idle ones do not tick. */
 static pid_t burn(size_t cpu)
 {
 	pid_t pid = fork();
@@ -382,7 +417,7 @@ END_TEST
 
 UNIT_MAIN("profiler", loading_takes_a_fraction_of_a_second,
 	a_process_is_sampled_as_often_as_it_runs_with_its_whole_call_chain,
-	every_tick_of_every_interval_is_accounted_for,
+	every_tick_of_every_interval_is_accounted_for, a_cpu_that_is_idle_does_not_tick,
 	an_exec_makes_another_process_of_the_same_pid, a_process_start_is_the_one_that_proc_tells,
 	the_agent_itself_is_never_recorded, a_process_is_recorded_by_pid_only_as_long_as_asked,
 	more_stacks_than_the_kernel_counts_are_sent_one_by_one,

@@ -13,10 +13,9 @@
 
 static struct top_table table;
 static struct collect_tally tally = {.duration_ns = 2 * NSEC_PER_SEC,
-	.ticks = 400,
+	.ticks = 200,
 	.exported = 150,
-	.filtered = 50,
-	.idle = 200};
+	.filtered = 50};
 static const struct module module = {.path = "/bin/x", .name = "x", .build_id = ""};
 
 static void add(const char *service, const char *container, const char *function, uint64_t ticks)
@@ -41,7 +40,11 @@ static void add(const char *service, const char *container, const char *function
 
 static void render(struct strbuf *out, unsigned width, unsigned height, bool color)
 {
-	struct top_format f = {.width = width, .height = height, .hz = HZ, .color = color};
+	struct top_format f = {.width = width,
+		.height = height,
+		.hz = HZ,
+		.cpus = 2,
+		.color = color};
 
 	top_table_render(out, &table, &tally, &f);
 }
