@@ -120,9 +120,10 @@ static __always_inline bool find_verdict(struct cgroup *cgroup, uint64_t hierarc
 	return found;
 }
 
-static __noinline int judge_anew(struct cgroup *cgroup, uint64_t hierarchy, struct judgement *j)
+static __noinline int judge_anew(struct cgroup *cgroup, uint64_t hierarchy, uint32_t now,
+	struct judgement *j)
 {
-	struct cgroup_entry fresh = {.generation = generation, .verdict = VERDICT_PENDING};
+	struct cgroup_entry fresh = {.generation = now, .verdict = VERDICT_PENDING};
 	const struct cgroup_entry *old;
 
 	if (!find_verdict(cgroup, hierarchy, &fresh)) {
@@ -138,15 +139,16 @@ static __noinline int judge_anew(struct cgroup *cgroup, uint64_t hierarchy, stru
 	return 0;
 }
 
-static __always_inline void judge(struct cgroup *cgroup, uint64_t hierarchy, struct judgement *j)
+static __always_inline void judge(struct cgroup *cgroup, uint64_t hierarchy, uint32_t now,
+	struct judgement *j)
 {
 	*j = (struct judgement){.leaf = cgroup_key(cgroup, hierarchy), .verdict = VERDICT_HOST};
 	if (!j->leaf)
 		return;
 	const struct cgroup_entry *entry = bpf_map_lookup_elem(&judged, &j->leaf);
 
-	if (!entry || entry->generation != generation) {
-		judge_anew(cgroup, hierarchy, j);
+	if (!entry || entry->generation != now) {
+		judge_anew(cgroup, hierarchy, now, j);
 		return;
 	}
 	j->root = entry->root;

@@ -3,8 +3,9 @@
  * What each CPU works in and keeps from one tick to the next.
  *
  * Between two ticks the workload has the caches and the TLB to itself, so a tick is as fast as it touches few
- * pages of memory. So all of it lies together, in an array by CPU number: neither a per-CPU map's
- * pointers nor several maps' pages are between. And what the last ticks found out is kept here in short:
+ * pages and lines of memory: the first touch of each takes 100 to 300 ns. So all of it lies together, in an array by
+ * CPU number: neither a per-CPU map's pointers nor several maps' pages are between. And what the last ticks found
+ * out is kept here in short:
  *
  *	recent_task	the way from a task to its cgroups, what user space says of them, and of the process
  *	recent_rule	the way from an address to its row and that one's rule (unwind.bpf.h)
@@ -23,11 +24,12 @@
 
 #include "cgroup.bpf.h"
 #include "profile.h"
+#include "python_frames.bpf.h"
 #include "regs.bpf.h"
 #include "unwind_state.h"
 
 #define RECENT_TASKS 16 /* by thread id */
-#define SEEN_STACKS  512
+#define SEEN_STACKS  256
 
 /* It holds while the task is in the same css_set, and until a verdict changes. */
 struct recent_task {
@@ -97,26 +99,35 @@ struct place {
 };
 
 struct cpu_state {
-	struct tally tally[2]; /* by epoch; user space reads them */
-	struct recent_task tasks[RECENT_TASKS];
-	uint32_t seen[SEEN_STACKS]; /* of the hashes of the stacks met last */
-
-	/* Of the tick. What is here and not on the stack, the verifier does not follow by value. */
+	/* In one page: the state of the tick, up to where most records end. What is here and not on the stack, the verifier
+	 * does not follow by value. */
+	struct cpu_front front; /* what user space reads and writes */
 	uint32_t epoch;
 	uint32_t task; /* its entry in `tasks` */
 	uint32_t serial; /* that one's */
-	struct recent_mapping mappings[RECENT_MAPPINGS];
+	uint32_t
+		in_log; /* the size of what hash_record() has copied to the log; 0: there was no room */
 	struct unwind_state walk;
-	struct user_regs user;
+	struct python_walk python;
 	struct stack_window window;
 	struct stack_record record;
+
+	/* In another: what is kept for later ticks. */
+	struct recent_task tasks[RECENT_TASKS] __attribute__((aligned(4096)));
+	struct recent_mapping mappings[RECENT_MAPPINGS];
+	uint16_t seen[SEEN_STACKS]; /* of the hashes of the stacks met last */
+
+	struct user_regs user;
 	struct place place;
 	struct cgroup_event event;
 
 	struct recent_rule rules[RECENT_RULE_GROUPS][RECENT_RULE_SETS][RECENT_RULE_WAYS]
 		__attribute__((aligned(4096)));
 };
-_Static_assert(offsetof(struct cpu_state, tally) == 0, "profile.h");
+_Static_assert(offsetof(struct cpu_state, front) == 0, "profile.h");
+_Static_assert(offsetof(struct cpu_state, record.ips) + 256 * sizeof(uint64_t) <= 4096, "one page");
+_Static_assert(offsetof(struct cpu_state, user) - offsetof(struct cpu_state, tasks) <= 4096,
+	"one page");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -15,19 +15,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "cpu.bpf.h"
 #include "profile.h"
-
-struct interp_memory; /* the current process's; never more than a NULL pointer */
-
-static __always_inline int interp_read(const struct interp_memory *memory, void *to, uint32_t size,
-	uint64_t from)
-{
-	(void)memory;
-	return bpf_probe_read_user(to, size, (const void *)from) != 0;
-}
-
-#define INTERP_INLINE static __always_inline
-#include "python_walk.h"
 
 /* Frames without bpf_loop(), before 5.17. */
 #define INTERP_FRAMES_PLAIN 48
@@ -52,13 +41,6 @@ struct interp_walk {
 	struct stack_record *record;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, uint32_t);
-	__type(value, struct python_walk);
-} python_walks SEC(".maps");
-
 /* One frame; nonzero ends the walk. Has the form that bpf_loop() calls. */
 static long interp_one(uint32_t index, struct interp_walk *w)
 {
@@ -79,7 +61,8 @@ static long interp_one(uint32_t index, struct interp_walk *w)
 	return 0;
 }
 
-static __noinline int report_thread(const struct process_key *process, uint64_t thread_pointer)
+static __noinline int report_thread(const struct process_key *process, uint64_t thread_pointer,
+	uint32_t interval)
 {
 	struct interp_thread_key key = {.thread_pointer = thread_pointer, .pid = process->pid};
 	struct interp_thread_value asked = {.asked = interval};
@@ -91,10 +74,11 @@ static __noinline int report_thread(const struct process_key *process, uint64_t 
 }
 
 /* Whether there are frames to be walked, which is then begun. */
-static __noinline int interp_begin(const struct python_process *python, struct python_walk *walk,
-	struct task_struct *task, const struct process_key *process)
+static __noinline int interp_begin(struct cpu_state *cpu, struct task_struct *task)
 {
-	struct interp_thread_key key = {.pid = process->pid};
+	const struct python_process *python = &task_of(cpu)->interp.python;
+	struct python_walk *walk = &cpu->python;
+	struct interp_thread_key key = {.pid = cpu->record.process.pid};
 	const struct interp_thread_value *known;
 
 	walk->thread_pointer = thread_pointer_of(task);
@@ -109,8 +93,8 @@ static __noinline int interp_begin(const struct python_process *python, struct p
 		return walk->frame != 0;
 	if (python_never_ran(NULL, &python->path, walk->thread_pointer))
 		return 0;
-	if (!known || known->asked != interval)
-		report_thread(process, walk->thread_pointer);
+	if (!known || known->asked != cpu->front.interval)
+		report_thread(&cpu->record.process, walk->thread_pointer, cpu->front.interval);
 	return 0;
 }
 
@@ -128,19 +112,17 @@ static __always_inline void read_interp_process(const struct process_key *id,
 }
 
 /* Sets rec->interp_count and the words at the record's front. rec->process is known. */
-static __always_inline void read_interp_frames(const struct interp_process *process,
-	struct stack_record *rec, struct task_struct *task, const bool loop_helper)
+static __always_inline void read_interp_frames(struct cpu_state *cpu, struct task_struct *task,
+	const bool loop_helper)
 {
-	struct interp_walk w = {.record = rec, .python = &process->python};
-	uint32_t zero = 0;
+	const struct interp_process *process = &task_of(cpu)->interp;
+	struct stack_record *rec = &cpu->record;
+	struct interp_walk w = {.record = rec, .python = &process->python, .walk = &cpu->python};
 
 	rec->interp_count = 0;
 	if (process->kind != INTERP_PYTHON)
 		return;
-	w.walk = bpf_map_lookup_elem(&python_walks, &zero);
-	if (!w.walk)
-		return;
-	if (!interp_begin(w.python, w.walk, task, &rec->process))
+	if (!interp_begin(cpu, task))
 		return;
 	if (loop_helper) {
 		bpf_loop(INTERP_FRAMES_MAX + INTERP_SHIMS_MAX, interp_one, &w, 0);

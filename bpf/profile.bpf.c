@@ -3,15 +3,15 @@
  * The tick: what was this CPU doing just now?
  *
  *	tick -> whose cgroup? -> kernel stack + user stack -> hash -> seen? -> count[epoch][hash]++
- *	    '-> filtered     '-> first sight: event                    |       '-> once: record -> ring
- *	                                                               '-> no: record -> ring
+ *	    '-> filtered     '-> first sight: event                    |       '-> once: record -> log
+ *	                                                               '-> no: record -> log
  *
  * Most stacks of a busy program differ in their innermost address, and are met once: such a one goes to
  * user space as it is. One that was met before goes there once per interval, and is counted here.
  *
  * CPUs that are idle do not tick.
  *
- * There are two epochs: user space flips `epoch`, waits until no program uses the old one, and reads the
+ * There are two epochs: user space flips `epoch` of each CPU, waits until no program uses the old one, and reads the
  * old one's counts at leisure. A program reads `epoch` once, so a tick is wholly in one of them.
  *
  * Accounting: each tick ends in exactly one field of struct tally beside `ticks`. What finds no room is
@@ -35,18 +35,12 @@ const volatile bool user_stacks = true;
 const volatile bool kernel_walks_user; /* this kernel's bpf_probe_read_user() is not safe to use */
 const volatile uint32_t v1_controller = V1_NONE;
 const volatile uint64_t hash_seed[2];
-const volatile uint64_t wakeup_bytes = 1;
+const volatile uint32_t stack_log_size = 4096; /* of data, a power of two */
 
-/* Written by user space while we run. */
-volatile uint32_t epoch;
-volatile uint32_t generation; /* of the verdicts; changes after each change of them */
+/* Written by user space while we run; what each tick needs is in struct cpu_front. */
 volatile uint32_t forgotten_generation; /* what was asked before this one is to be asked again */
-volatile uint32_t
-	processes_generation; /* changes after `known_processes` and `interp_processes` have */
 volatile bool any_interp; /* whether it is worth looking into `interp_processes` */
 volatile bool any_pids; /* whether it is worth looking into `pids` */
-volatile uint32_t interval; /* its number, never 0 */
-volatile uint32_t marks_generation; /* changes after marks of pages of tables were cleared */
 
 struct counts {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -66,11 +60,6 @@ struct {
 } counts SEC(".maps") = {
 	.values = {&counts_0, &counts_1},
 };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 512 * 1024);
-} stacks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -107,10 +96,10 @@ struct {
 } processes SEC(".maps");
 
 #include "cpu.bpf.h"
-#include "stack_hash.h"
 #include "unwind.bpf.h"
 
 #include "interp.bpf.h"
+#include "stack_log.bpf.h"
 
 static __always_inline void read_process(struct task_struct *task, struct process_key *process)
 {
@@ -149,12 +138,13 @@ static __noinline int judge_cgroups(struct cpu_state *cpu, struct task_struct *t
 {
 	struct stack_record *rec = &cpu->record;
 	struct place *place = &cpu->place;
+	uint32_t now = cpu->front.generation;
 	bool pending2, pending1;
 
 	place->v2 = BPF_CORE_READ(set, dfl_cgrp);
 	place->v1 = v1_cgroup(set);
-	judge(place->v2, 0, &place->j2);
-	judge(place->v1, CGROUP_V1_BIT, &place->j1);
+	judge(place->v2, 0, now, &place->j2);
+	judge(place->v1, CGROUP_V1_BIT, now, &place->j1);
 	if (place->j2.unknown || place->j1.unknown)
 		report_cgroups(cpu, task);
 	if (place->j2.root || place->j1.root) {
@@ -187,7 +177,7 @@ static __noinline int judge_task(struct cpu_state *cpu, struct task_struct *task
 	struct css_set *set)
 {
 	struct recent_task *r = task_of(cpu);
-	uint32_t pid = cpu->record.process.pid, now = generation;
+	uint32_t pid = cpu->record.process.pid, now = cpu->front.generation;
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	bool settled = true;
 
@@ -204,16 +194,17 @@ static __noinline int judge_task(struct cpu_state *cpu, struct task_struct *task
 	r->start_ns = BPF_CORE_READ(leader, start_boottime);
 	r->tid = cpu->record.tid;
 	r->generation = now;
-	r->interval = settled ? interval : 0;
-	r->processes_generation = processes_generation - 1; /* so the process is looked up */
+	r->interval = settled ? cpu->front.interval : 0;
+	r->processes_generation =
+		cpu->front.processes_generation - 1; /* so the process is looked up */
 	return 0;
 }
 
-static __always_inline bool is_recent(const struct recent_task *r, const struct task_struct *task,
-	const struct css_set *set, uint32_t tid)
+static __always_inline bool is_recent(const struct cpu_state *cpu, const struct recent_task *r,
+	const struct task_struct *task, const struct css_set *set)
 {
-	return r->task == (uint64_t)task && r->set == (uint64_t)set && r->tid == tid &&
-		r->generation == generation && r->interval == interval;
+	return r->task == (uint64_t)task && r->set == (uint64_t)set && r->tid == cpu->task &&
+		r->generation == cpu->front.generation && r->interval == cpu->front.interval;
 }
 
 /* Whether the tick is recorded; and if so, for whom. */
@@ -226,7 +217,7 @@ static __always_inline bool wanted(struct cpu_state *cpu, struct task_struct *ta
 
 	cpu->task = rec->tid;
 	r = task_of(cpu);
-	if (!is_recent(r, task, set, rec->tid))
+	if (!is_recent(cpu, r, task, set))
 		judge_task(cpu, task, set);
 	if (!r->keep)
 		return false;
@@ -256,7 +247,7 @@ static __noinline int look_up_process(struct cpu_state *cpu)
 {
 	struct recent_task *r = task_of(cpu);
 	const struct process_key *id = &cpu->record.process;
-	uint32_t now = processes_generation;
+	uint32_t now = cpu->front.processes_generation;
 	const struct known_process *known = bpf_map_lookup_elem(&known_processes, &id->pid);
 
 	r->known = known && known->id.exec_id == id->exec_id && known->id.start_ns == id->start_ns;
@@ -349,7 +340,7 @@ static __always_inline bool begin_user_stack(struct bpf_perf_event_data *ctx,
 static __always_inline bool is_for_user_space(struct cpu_state *cpu)
 {
 	if (cpu->walk.result == UNWIND_END_NO_MAPPING)
-		return task_of(cpu)->quiet != interval && cpu->walk.mapping_count;
+		return task_of(cpu)->quiet != cpu->front.interval && cpu->walk.mapping_count;
 	return cpu->walk.result == UNWIND_END_NOT_LOADED;
 }
 
@@ -362,23 +353,11 @@ static __always_inline bool hand_over_walk(struct cpu_state *cpu, struct tally *
 	return true;
 }
 
-/* User space comes for the ring at the end of the interval; it is woken earlier where need be. */
-static __always_inline bool send_record(struct stack_record *rec)
-{
-	uint32_t addresses = (uint32_t)rec->interp_count + rec->kernel_count + rec->user_count;
-	uint64_t flags = BPF_RB_NO_WAKEUP;
-
-	if (addresses > WORDS_MAX)
-		return false;
-	if (bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) >= wakeup_bytes)
-		flags = BPF_RB_FORCE_WAKEUP;
-	return bpf_ringbuf_output(&stacks, rec, STACK_RECORD_HEAD + addresses * sizeof(rec->ips[0]),
-		       flags) == 0;
-}
-
 /* A record that found no room is tried again with the next tick that has the same stack. */
-static __noinline int count_record(struct stack_record *rec, uint32_t now, struct tally *tally)
+static __noinline int count_record(struct cpu_state *cpu, struct tally *tally)
 {
+	struct stack_record *rec = &cpu->record;
+	uint32_t now = cpu->epoch;
 	struct stack_count *count = NULL;
 	void *map = bpf_map_lookup_elem(&counts, &now);
 
@@ -394,9 +373,9 @@ static __noinline int count_record(struct stack_record *rec, uint32_t now, struc
 	if (count) {
 		tally->counted++;
 		__sync_fetch_and_add(&count->ticks, 1);
-		if (!count->sent && send_record(rec))
+		if (!count->sent && send_record(cpu))
 			count->sent = 1;
-	} else if (send_record(rec)) {
+	} else if (send_record(cpu)) {
 		tally->uncounted++;
 	} else {
 		tally->lost_full++;
@@ -408,10 +387,10 @@ static __noinline int count_record(struct stack_record *rec, uint32_t now, struc
 static __always_inline bool is_seen(struct cpu_state *cpu)
 {
 	uint64_t hash = cpu->record.key.hash;
-	uint32_t *seen = &cpu->seen[hash & (SEEN_STACKS - 1)];
-	bool known = *seen == hash >> 32;
+	uint16_t *seen = &cpu->seen[hash & (SEEN_STACKS - 1)];
+	bool known = *seen == hash >> 48;
 
-	*seen = (uint32_t)(hash >> 32);
+	*seen = (uint16_t)(hash >> 48);
 	return known;
 }
 
@@ -448,33 +427,21 @@ static __always_inline bool begin_tick(struct bpf_perf_event_data *ctx, struct c
 		tally->lost_task++;
 		return false;
 	}
-	if (task_of(cpu)->processes_generation != processes_generation ||
+	if (task_of(cpu)->processes_generation != cpu->front.processes_generation ||
 		task_of(cpu)->exec_id != rec->process.exec_id)
 		look_up_process(cpu);
 	if (user_stacks)
-		read_interp_frames(&task_of(cpu)->interp, rec, task, loop_helper);
+		read_interp_frames(cpu, task, loop_helper);
 	if (kernel_stacks && !interrupted_user(ctx))
 		read_kernel_stack(ctx, rec);
 	return true;
 }
 
-/* Not static: so the verifier follows its loop once, and not once for each way that leads here. */
-__noinline int hash_record(void)
-{
-	struct cpu_state *cpu = this_cpu();
-
-	if (cpu)
-		stack_hash(&cpu->record, hash_seed[0], hash_seed[1]);
-	return 0;
-}
-
 static __always_inline void end_tick(struct cpu_state *cpu, struct tally *tally)
 {
-	struct stack_record *rec = &cpu->record;
-
 	hash_record();
-	if (is_seen(cpu) || !send_record(rec))
-		count_record(rec, cpu->epoch, tally);
+	if (is_seen(cpu) || !send_record(cpu))
+		count_record(cpu, tally);
 	else
 		tally->uncounted++;
 }
@@ -496,8 +463,8 @@ static __always_inline void end_walk(struct cpu_state *cpu, struct tally *tally)
 static __always_inline struct tally *walk_is_next(struct bpf_perf_event_data *ctx,
 	struct cpu_state *cpu, const bool loop_helper)
 {
-	uint32_t now = epoch & 1;
-	struct tally *tally = &cpu->tally[now];
+	uint32_t now = cpu->front.epoch & 1;
+	struct tally *tally = &cpu->front.tally[now];
 
 	cpu->epoch = now;
 	if (!begin_tick(ctx, cpu, tally, loop_helper))
@@ -552,7 +519,7 @@ int walk_plain(struct bpf_perf_event_data *ctx)
 	if (!cpu)
 		return 0;
 	struct unwind_env env = {.cpu = cpu};
-	struct tally *tally = &cpu->tally[cpu->epoch & 1];
+	struct tally *tally = &cpu->front.tally[cpu->epoch & 1];
 	bool going = true;
 
 #pragma clang loop unroll(disable)

@@ -93,6 +93,23 @@ struct stack_record {
 _Static_assert(STACK_RECORD_HEAD == 80, "layout");
 
 /*
+ * Where one CPU leaves its records for user space: a ring with one writer and one reader, so that it takes neither
+ * a lock nor an atomic instruction. Positions only grow; a record lies in one piece from data[position % size] on,
+ * be it into the guard behind `size`. Sizes of records are multiples of 8.
+ *
+ * How far it is written, struct cpu_front says; that is stored after the record, but with no barrier between: BPF has
+ * none before 5.12.
+ */
+struct stack_log {
+	uint64_t read; /* up to here; by user space */
+	uint64_t line[7];
+	uint8_t data[];
+};
+#define STACK_LOG_GUARD sizeof(struct stack_record)
+_Static_assert(sizeof(struct stack_log) == 64, "a line of the cache");
+_Static_assert(STACK_LOG_GUARD % 8 == 0, "layout");
+
+/*
  * A user stack that could not be walked to its end yet, because the process or the tables of its code are
  * not known: the record so far, the registers where the walk stopped, and the stack from there on, so that
  * user space goes on once it has what was missing.
@@ -149,7 +166,12 @@ _Static_assert(sizeof(struct interp_thread_value) == 16, "layout");
 
 #define INTERP_PROCESSES_MAX 1024
 
-enum event_kind { EVENT_PROCESS_SEEN = 1, EVENT_CGROUP_SEEN = 2, EVENT_THREAD_UNKNOWN = 3 };
+enum event_kind {
+	EVENT_PROCESS_SEEN = 1,
+	EVENT_CGROUP_SEEN = 2,
+	EVENT_THREAD_UNKNOWN = 3,
+	EVENT_LOG_FILLS = 4, /* a CPU's log of stacks; nothing else in it is set */
+};
 
 struct event {
 	uint32_t kind;
@@ -198,5 +220,27 @@ struct tally {
 	uint64_t lost_task; /* the task could not be read */
 };
 _Static_assert(sizeof(struct tally) == 48, "layout");
+
+/*
+ * At the front of each CPU's memory (struct cpu_state). What user space says while we run it says to each CPU, so that
+ * it lies where a tick is anyway.
+ */
+struct cpu_front {
+	struct tally tally[2]; /* by epoch; user space reads and clears that which is not used */
+	/* By user space. */
+	volatile uint32_t epoch; /* 0 or 1 */
+	volatile uint32_t interval; /* its number, never 0 */
+	volatile uint32_t generation; /* of the verdicts; changes after each change of them */
+	/* Changes after `known_processes` and `interp_processes` have. */
+	volatile uint32_t processes_generation;
+	volatile uint32_t
+		marks_generation; /* changes after marks of pages of tables were cleared */
+	uint32_t pad;
+	/* Of the CPU's log; user space reads the first. */
+	uint64_t log_written; /* up to here */
+	uint64_t log_told; /* up to here when user space was last woken */
+	uint64_t log_read; /* `read` of struct stack_log, as it was seen last */
+};
+_Static_assert(sizeof(struct cpu_front) == 144, "layout");
 
 #endif

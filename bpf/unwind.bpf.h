@@ -98,7 +98,7 @@ static __always_inline bool holds_recent(struct unwind_env *env, const struct re
 	uint64_t size = r->row & ((1 << RECENT_ROW_SIZE_BITS) - 1);
 
 	return address - start < size && r->serial == env->cpu->serial &&
-		r->marks_generation == marks_generation;
+		r->marks_generation == env->cpu->front.marks_generation;
 }
 
 static __always_inline bool walk_recall(struct unwind_env *env, struct unwind_state *s,
@@ -125,7 +125,7 @@ static __always_inline void walk_remember(struct unwind_env *env, const struct u
 	WALK_UNROLL for (int i = RECENT_RULE_WAYS - 1; i > 0; i--) set[i] = set[i - 1];
 	set[0].row = s->row_start << RECENT_ROW_SIZE_BITS | s->row_size;
 	set[0].serial = env->cpu->serial;
-	set[0].marks_generation = marks_generation;
+	set[0].marks_generation = env->cpu->front.marks_generation;
 	set[0].rule = s->rule;
 }
 

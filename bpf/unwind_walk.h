@@ -77,7 +77,7 @@ static __always_inline uint64_t walk_u64(const uint8_t *chunk, uint64_t at)
 		{                                                                                  \
 			uint64_t size_ = step_ * sizeof(load(chunk, 0));                           \
 			uint64_t next_ = (pos) + size_;                                            \
-			uint64_t before_ = next_ - (end), above_ = (key) - load(chunk, next_);     \
+			uint64_t before_ = next_ - (end), above_ = (key)-load(chunk, next_);       \
 			(pos) += size_ & walk_sign(before_ & ~above_);                             \
 		}                                                                                  \
 	} while (0)

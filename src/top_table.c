@@ -109,8 +109,7 @@ static void add_head(struct strbuf *out, const struct collect_tally *tally,
 		lost += tally->lost[i];
 	strbuf_addf(out, "containers %.0f%%, other processes %.0f%%, idle %.0f%% of one core",
 		cores_percent(tally->exported, tally, f->hz),
-		cores_percent(tally->filtered, tally, f->hz),
-		MAX(100.0 * f->cpus - busy, 0.0));
+		cores_percent(tally->filtered, tally, f->hz), MAX(100.0 * f->cpus - busy, 0.0));
 	if (lost)
 		strbuf_addf(out, ", lost %.1f%%", cores_percent(lost, tally, f->hz));
 	strbuf_addf(out, "; %.1f s at %u Hz\n\n", (double)tally->duration_ns / NSEC_PER_SEC, f->hz);

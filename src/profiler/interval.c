@@ -17,35 +17,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "profile.skel.h"
+#include "profiler/cpu_fronts.h"
 
 #define BATCH 1024 /* elements read per system call; more than one bucket ever holds */
-
-int interval_tally_init(struct interval_tally *t, const struct profile_bpf *skel)
-{
-	const struct bpf_map *map = skel->maps.cpus;
-	void *cpus;
-
-	*t = (struct interval_tally){.cpu_count = bpf_map__max_entries(map),
-		.cpu_size = bpf_map__value_size(map)};
-	cpus = mmap(NULL, t->cpu_count * t->cpu_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		bpf_map__fd(map), 0);
-	if (cpus == MAP_FAILED)
-		return -errno;
-	t->cpus = cpus;
-	return 0;
-}
-
-void interval_tally_release(struct interval_tally *t)
-{
-	if (t->cpus)
-		munmap(t->cpus, t->cpu_count * t->cpu_size);
-	*t = (struct interval_tally){0};
-}
 
 static struct bpf_map *counts_of(const struct profile_bpf *skel, uint32_t epoch)
 {
@@ -66,9 +44,9 @@ int interval_quiesce(struct profile_bpf *skel)
 	return write_back(skel, 0);
 }
 
-int interval_flip(struct profile_bpf *skel, uint32_t epoch)
+int interval_flip(struct profile_bpf *skel, const struct cpu_fronts *cpus, uint32_t epoch)
 {
-	__atomic_store_n(&skel->bss->epoch, epoch, __ATOMIC_SEQ_CST);
+	cpu_fronts_tell(cpus, CPU_EPOCH, epoch);
 	return write_back(skel, !epoch);
 }
 
@@ -114,14 +92,15 @@ static void add_tally(struct tally *sum, const struct tally *t)
 	sum->lost_task += t->lost_task;
 }
 
-/* Two lie at the front of each CPU's memory (struct cpu_state, bpf/cpu.bpf.h). */
-void interval_take_tally(struct interval_tally *t, uint32_t epoch)
+struct tally interval_take_tally(const struct cpu_fronts *cpus, uint32_t epoch)
 {
-	t->sum = (struct tally){0};
-	for (size_t i = 0; i < t->cpu_count; i++) {
-		struct tally *tally = (struct tally *)(void *)(t->cpus + i * t->cpu_size) + epoch;
+	struct tally sum = {0};
 
-		add_tally(&t->sum, tally);
+	for (size_t i = 0; i < cpus->count; i++) {
+		struct tally *tally = &cpu_fronts_at(cpus, i)->tally[epoch];
+
+		add_tally(&sum, tally);
 		*tally = (struct tally){0};
 	}
+	return sum;
 }

@@ -8,22 +8,11 @@
 
 #include "bpf/profile.h"
 
+struct cpu_fronts;
 struct profile_bpf;
-struct stack_table;
-
-struct interval_tally {
-	struct tally sum; /* of all CPUs */
-	size_t cpu_count; /* CPU numbers lie below it */
-	uint8_t *cpus; /* the map of that name, cpu_size bytes each; mapped */
-	size_t cpu_size;
-};
-
-/* Maps what the CPUs count in. 0 or -errno; release it in either case. */
-int interval_tally_init(struct interval_tally *t, const struct profile_bpf *skel);
-void interval_tally_release(struct interval_tally *t);
 
 /* Makes `epoch` the current one; on return no program uses the other. 0 or -errno. */
-int interval_flip(struct profile_bpf *skel, uint32_t epoch);
+int interval_flip(struct profile_bpf *skel, const struct cpu_fronts *cpus, uint32_t epoch);
 
 /* Waits until every program that runs has ended. 0 or -errno. */
 int interval_quiesce(struct profile_bpf *skel);
@@ -38,7 +27,7 @@ struct stack_ticks {
 };
 int interval_take_counts(struct profile_bpf *skel, uint32_t epoch, struct stack_ticks **ret,
 	size_t *ret_count);
-/* The same for the tallies. */
-void interval_take_tally(struct interval_tally *t, uint32_t epoch);
+/* The same for the tallies; returns their sum. */
+struct tally interval_take_tally(const struct cpu_fronts *cpus, uint32_t epoch);
 
 #endif

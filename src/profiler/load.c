@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Maps are sized for this machine: an interval of 15 s has at most rate * 15 * CPUs distinct stacks,
- * and user space must have time to empty the ring. What does not fit is counted, so the sizes are a
+ * and user space must have time to empty the logs. What does not fit is counted, so the sizes are a
  * matter of cost, not of correctness.
  *
  * libbpf raises RLIMIT_MEMLOCK by itself where the kernel charges BPF memory to it (before 5.11), and
@@ -27,14 +27,17 @@
 #include "profile.skel.h"
 #include "profiler/environment.h"
 #include "profiler/kernel_types.h"
+#include "profiler/stack_logs.h"
 
 #define SECONDS_COVERED   16 /* of distinct stacks, in the count map */
 #define COUNTS_MIN        4096
 #define COUNTS_MAX        65536
-#define RING_PER_CPU      (128 << 10) /* at 97 Hz: 2 s of the longest stacks, 10 s of common ones */
+#define LOG_AT_97_HZ      (128 << 10) /* 2 s of the longest stacks, 10 s of common ones */
+#define LOG_MIN           (32 << 10)
+#define LOG_MAX           (2 << 20) /* a value has 4 MiB at most */
+#define LOGS_MAX          (16 << 20) /* of all CPUs */
 #define SNAPSHOTS_PER_CPU (64 << 10) /* rings are resident, twice: no more than it takes */
 #define SNAPSHOTS_MIN     (1 << 20)
-#define RING_MIN          (512 << 10)
 #define RING_MAX          (16 << 20)
 #define LRU_PER_CPU       256 /* each CPU takes free elements in lots of 128 */
 #define LRU_MIN           4096
@@ -85,18 +88,21 @@ static void size_maps(struct profile_bpf *skel, const struct profiler_options *o
 	uint32_t numbers = cpu_numbers(options->sys);
 	uint64_t cpus = numbers;
 	uint32_t counts = power_of_two(cpus * rate * SECONDS_COVERED, COUNTS_MIN, COUNTS_MAX);
-	uint32_t ring = power_of_two(cpus * RING_PER_CPU * rate / DEFAULT_RATE, RING_MIN, RING_MAX);
+	uint32_t log = power_of_two(LOG_AT_97_HZ * rate / DEFAULT_RATE, LOG_MIN, LOG_MAX);
 	uint32_t snapshots = power_of_two(cpus * SNAPSHOTS_PER_CPU * rate / DEFAULT_RATE,
 		SNAPSHOTS_MIN, RING_MAX);
 	uint32_t lru = power_of_two(cpus * LRU_PER_CPU, LRU_MIN, LRU_MAX);
 
 	if (options->max_stacks)
 		counts = options->max_stacks;
-	if (options->ring_bytes)
-		ring = options->ring_bytes;
+	while (log > LOG_MIN && cpus * log > LOGS_MAX)
+		log /= 2;
+	if (options->log_bytes)
+		log = options->log_bytes;
 	bpf_map__set_max_entries(skel->maps.counts_0, counts);
 	bpf_map__set_max_entries(skel->maps.counts_1, counts);
-	bpf_map__set_max_entries(skel->maps.stacks, ring);
+	bpf_map__set_value_size(skel->maps.stack_logs, (uint32_t)stack_logs_value_size(log));
+	bpf_map__set_max_entries(skel->maps.stack_logs, numbers);
 	bpf_map__set_max_entries(skel->maps.snapshots, snapshots);
 	bpf_map__set_max_entries(skel->maps.cpus, numbers);
 	bpf_map__set_max_entries(skel->maps.verdicts, lru);
@@ -105,7 +111,7 @@ static void size_maps(struct profile_bpf *skel, const struct profiler_options *o
 	if (options->max_processes)
 		bpf_map__set_max_entries(skel->maps.known_processes,
 			(uint32_t)MIN(options->max_processes, (size_t)UNWIND_PROCESSES_MAX));
-	skel->rodata->wakeup_bytes = ring / 4;
+	skel->rodata->stack_log_size = log;
 }
 
 static bool kernel_walks_user(void)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Three rings come from BPF: events and snapshots, taken as soon as the loop turns, and stacks, fetched
- * at the end of the interval or when their ring is a quarter full. A stack goes into the table of the
+ * Two rings come from BPF: events and snapshots, taken as soon as the loop turns; and a log of stacks from each CPU,
+ * read at the end of the interval or when one is a quarter full. A stack goes into the table of the
  * epoch that its record names, and gets its count from that epoch's map when the epoch has ended:
  *
- *	stacks ring -----------> tables[0], tables[1]    tables[old] + counts[old] --> on_sample
+ *	logs of stacks --------> tables[0], tables[1]    tables[old] + counts[old] --> on_sample
  *	snapshots ring --walk--'
  *	events ring --> process_seen, cgroup_seen
  *
  * At the end of an interval every tick of it is in exactly one place: filtered or lost in the
- * tally; or in the count map, with its stack in the table (recorded) or without (lost, the ring was
+ * tally; or in the count map, with its stack in the table (recorded) or without (lost, the log was
  * full); or it came as an uncounted record (the stack was met for the first time, the count map was
  * full, or user space walked it).
  */
@@ -26,12 +26,14 @@
 #include "base/clock.h"
 #include "base/macros.h"
 #include "profile.skel.h"
+#include "profiler/cpu_fronts.h"
 #include "profiler/environment.h"
 #include "profiler/events.h"
 #include "profiler/interval.h"
 #include "profiler/load.h"
 #include "profiler/ring.h"
 #include "profiler/snapshot.h"
+#include "profiler/stack_logs.h"
 #include "profiler/stack_table.h"
 #include "profiler/ticker.h"
 #include "profiler/unwind_memory.h"
@@ -45,13 +47,14 @@ const char *const profiler_loss_names[LOSS_COUNT] = {
 struct profiler {
 	struct profile_bpf *skel;
 	struct ticker ticker;
-	struct ring events, stacks, snapshots;
+	struct ring events, snapshots;
+	struct stack_logs logs;
 	struct unwind_memory memory;
 	struct unwinder *unwinder;
 	struct snapshot_walker walker;
 	uint32_t interval; /* its number */
 	struct stack_table tables[2]; /* by epoch */
-	struct interval_tally tally;
+	struct cpu_fronts cpus;
 	const struct profiler_ops *ops;
 	void *ctx;
 	uint32_t epoch;
@@ -65,8 +68,12 @@ struct profiler {
 static void on_event(struct ring *ring, const void *data, size_t size)
 {
 	struct profiler *p = container_of(ring, struct profiler, events);
+	const struct event *event = data;
 
-	event_deliver(data, size, p->ops, p->ctx);
+	if (size >= sizeof(*event) && event->kind == EVENT_LOG_FILLS)
+		profiler_fetch(p);
+	else
+		event_deliver(data, size, p->ops, p->ctx);
 }
 
 static void tell_records(struct profiler *p, const struct stack_record *record)
@@ -79,13 +86,11 @@ static void tell_records(struct profiler *p, const struct stack_record *record)
 			record->interp_count / 2);
 }
 
-static void on_stack(struct ring *ring, const void *data, size_t size)
+static void on_stack(struct stack_logs *logs, const void *data, size_t size)
 {
-	struct profiler *p = container_of(ring, struct profiler, stacks);
+	struct profiler *p = container_of(logs, struct profiler, logs);
 	const struct stack_record *record = data;
 
-	if (size < STACK_RECORD_HEAD)
-		return;
 	if (stack_table_add(&p->tables[record->epoch & 1], data, size))
 		tell_records(p, record);
 }
@@ -109,7 +114,7 @@ static struct dso *reopen(void *ctx, const struct process_id *id, uint64_t addre
 
 static int open_unwinder(struct profiler *p, const struct profiler_options *options)
 {
-	int r = unwind_memory_init(&p->memory, p->skel, &p->interval);
+	int r = unwind_memory_init(&p->memory, p->skel, &p->cpus, &p->interval);
 
 	if (r < 0)
 		return r;
@@ -129,7 +134,7 @@ static int open_unwinder(struct profiler *p, const struct profiler_options *opti
 static void next_interval(struct profiler *p)
 {
 	p->interval = p->interval + 1 ? p->interval + 1 : 1;
-	__atomic_store_n(&p->skel->bss->interval, p->interval, __ATOMIC_SEQ_CST);
+	cpu_fronts_tell(&p->cpus, CPU_INTERVAL, p->interval);
 }
 
 static int open_ring(struct ring *ring, struct loop *loop, const struct bpf_map *map,
@@ -145,12 +150,13 @@ static int profiler_open(struct profiler *p, struct loop *loop,
 
 	if (r < 0)
 		return r;
-	r = interval_tally_init(&p->tally, p->skel);
+	r = cpu_fronts_init(&p->cpus, p->skel);
 	if (r < 0)
 		return error_set_errno(err, r, "cannot map the counters of the CPUs");
+	r = stack_logs_init(&p->logs, p->skel, &p->cpus, on_stack);
+	if (r < 0)
+		return error_set_errno(err, r, "cannot map the logs of the CPUs");
 	r = open_ring(&p->events, loop, p->skel->maps.events, on_event);
-	if (r == 0)
-		r = open_ring(&p->stacks, loop, p->skel->maps.stacks, on_stack);
 	if (r == 0)
 		r = open_ring(&p->snapshots, loop, p->skel->maps.snapshots, on_snapshot);
 	if (r < 0)
@@ -202,14 +208,14 @@ void profiler_free(struct profiler *p)
 		return;
 	ticker_release(&p->ticker);
 	ring_release(&p->snapshots);
-	ring_release(&p->stacks);
+	stack_logs_release(&p->logs);
 	ring_release(&p->events);
 	unwinder_free(p->unwinder);
 	unwind_memory_release(&p->memory);
 	profile_bpf__destroy(p->skel);
 	stack_table_release(&p->tables[0]);
 	stack_table_release(&p->tables[1]);
-	interval_tally_release(&p->tally);
+	cpu_fronts_release(&p->cpus);
 	free(p->proc);
 	free(p->sys);
 	free(p);
@@ -223,7 +229,7 @@ int profiler_start(struct profiler *p, struct error *err)
 
 static void next_generation(struct profiler *p)
 {
-	__atomic_store_n(&p->skel->bss->generation, ++p->generation, __ATOMIC_SEQ_CST);
+	cpu_fronts_tell(&p->cpus, CPU_GENERATION, ++p->generation);
 }
 
 int profiler_set_cgroup(struct profiler *p, cgroup_key key, enum cgroup_verdict verdict)
@@ -301,9 +307,21 @@ int profiler_set_thread(struct profiler *p, const struct process_id *id,
 		: 0;
 }
 
+static int fetch(struct profiler *p)
+{
+	int r = 0;
+
+	stack_logs_look(&p->logs);
+	if (!STACK_LOGS_IN_ORDER)
+		r = interval_quiesce(p->skel);
+	if (r == 0)
+		stack_logs_read(&p->logs);
+	return r;
+}
+
 void profiler_fetch(struct profiler *p)
 {
-	ring_consume(&p->stacks);
+	(void)fetch(p); /* what cannot be had now is had at the interval's end */
 }
 
 /* Gives the table's stacks their ticks. *ret_missing: of those whose record found no room. */
@@ -378,12 +396,12 @@ static int settle(const struct tally *sum, const struct stack_table *table, uint
 }
 
 /*
- * What the rings hold of the interval. After an error nothing is waited for any more, but all is taken that is
+ * What the rings and logs hold of the interval. After an error nothing is waited for any more, but all is taken that is
  * there.
  */
 static int drain(struct profiler *p, int r)
 {
-	struct ring *const rings[] = {&p->events, &p->snapshots, &p->stacks};
+	struct ring *const rings[] = {&p->events, &p->snapshots};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rings); i++) {
 		if (r == 0)
@@ -391,14 +409,16 @@ static int drain(struct profiler *p, int r)
 		else
 			ring_consume(rings[i]);
 	}
-	return r;
+	int fetched = fetch(p);
+
+	return r < 0 ? r : fetched;
 }
 
 /* What could not be drained then may be there by now; it would count in this epoch's next interval. */
 static void forget_late(struct profiler *p, uint32_t epoch)
 {
 	ring_consume(&p->snapshots);
-	ring_consume(&p->stacks);
+	(void)fetch(p);
 	stack_table_reset(&p->tables[epoch]);
 }
 
@@ -417,17 +437,18 @@ int profiler_round(struct profiler *p, void (*on_sample)(void *ctx, const struct
 	p->epoch = !old;
 	p->start_ns = tally.end_ns;
 	next_interval(p);
-	r = interval_flip(p->skel, p->epoch);
+	r = interval_flip(p->skel, &p->cpus, p->epoch);
 	unwinder_end_round(p->unwinder);
 	/* Whatever fails, the epoch must be empty when its next interval begins. */
 	r = drain(p, r);
 	int taken = match_counts(p, old, &missing);
 
-	interval_take_tally(&p->tally, old);
+	struct tally sum = interval_take_tally(&p->cpus, old);
+
 	if (r == 0)
 		r = taken;
 	if (r == 0)
-		r = settle(&p->tally.sum, table, missing, &tally);
+		r = settle(&sum, table, missing, &tally);
 	if (r == 0 && hand_over(table, on_sample, ctx) != tally.recorded)
 		r = -EIO;
 	stack_table_reset(table);

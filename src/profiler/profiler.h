@@ -55,8 +55,8 @@ struct profiler_options {
 	/* Processes of these cgroups are never counted: the agent's own pid, 0 for none. */
 	uint32_t self_pid;
 	/* 0: by rate and CPUs. Distinct stacks that the kernel counts per interval (more than that are
-	 * sent one by one); bytes on their way to us, a power of two. */
-	uint32_t max_stacks, ring_bytes;
+	 * sent one by one); bytes of stacks on their way to us, of each CPU, a power of two. */
+	uint32_t max_stacks, log_bytes;
 	/* Where the files that processes map are found (symbolizer_dsos()); outlives the profiler. */
 	struct dso_cache *dsos;
 	size_t unwind_max_bytes; /* of tables in the kernel; 0: the least */
@@ -113,7 +113,7 @@ struct profiler_sample {
  * the counts handed over.
  */
 enum profiler_loss {
-	LOSS_RING_FULL, /* no room for the stack's record on its way to user space */
+	LOSS_RING_FULL, /* no room for the stack's record on its way to user space (in the CPU's log) */
 	LOSS_MAP_FULL, /* more distinct stacks than can be held */
 	LOSS_NO_TASK, /* the kernel would not tell whose tick it was */
 	LOSS_COUNT,

@@ -82,7 +82,7 @@ size_t snapshot_walk(struct snapshot_walker *w, const void *data, size_t size)
 	rec->user_count = (uint16_t)(rec->user_count + count);
 	rec->user_end = (uint8_t)end;
 	rec->counted = 0;
-	stack_hash(rec, w->hash_seed[0], w->hash_seed[1]);
+	stack_hash(rec, w->hash_seed[0], w->hash_seed[1], NULL);
 	return STACK_RECORD_HEAD +
 		((size_t)rec->interp_count + rec->kernel_count + rec->user_count) *
 		sizeof(rec->ips[0]);

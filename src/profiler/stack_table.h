@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The distinct stacks of one interval, as they come out of the ring, and their counts. */
+/* The distinct stacks of one interval, as they come out of the logs, and their counts. */
 #ifndef PROFILER_STACK_TABLE_H
 #define PROFILER_STACK_TABLE_H
 

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "profile.skel.h"
+#include "profiler/cpu_fronts.h"
 #include "profiler/interval.h"
 
 #define CHUNK_BYTES (SLAB_CHUNK_SIZE + SLAB_GUARD)
@@ -24,9 +25,10 @@ static void *map_memory(int fd, size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-int unwind_memory_init(struct unwind_memory *m, struct profile_bpf *skel, const uint32_t *interval)
+int unwind_memory_init(struct unwind_memory *m, struct profile_bpf *skel,
+	const struct cpu_fronts *cpus, const uint32_t *interval)
 {
-	*m = (struct unwind_memory){.skel = skel, .interval = interval};
+	*m = (struct unwind_memory){.skel = skel, .cpus = cpus, .interval = interval};
 	m->rules = map_memory(bpf_map__fd(skel->maps.rules), UNWIND_RULES_MAX * sizeof(*m->rules));
 	m->binaries = map_memory(bpf_map__fd(skel->maps.binaries),
 		UNWIND_BINARIES_MAX * sizeof(*m->binaries));
@@ -65,7 +67,7 @@ static void *add_chunk(void *ctx, uint32_t number)
 
 void unwind_memory_changed(struct unwind_memory *m)
 {
-	__atomic_store_n(&m->skel->bss->processes_generation, ++m->generation, __ATOMIC_SEQ_CST);
+	cpu_fronts_tell(m->cpus, CPU_PROCESSES_GENERATION, ++m->generation);
 }
 
 /* Whether the pid is by now another process's, or a later image's: samples of the former may still be named. */
@@ -118,7 +120,7 @@ static void quiesce(void *ctx)
 {
 	struct unwind_memory *m = ctx;
 
-	__atomic_store_n(&m->skel->bss->marks_generation, ++m->marks_generation, __ATOMIC_SEQ_CST);
+	cpu_fronts_tell(m->cpus, CPU_MARKS_GENERATION, ++m->marks_generation);
 	interval_quiesce(m->skel);
 }
 

@@ -273,12 +273,38 @@ START_TEST(more_stacks_than_the_kernel_counts_are_sent_one_by_one)
 }
 END_TEST
 
-START_TEST(a_full_ring_loses_records_but_no_tick_from_the_sums)
+/* Which holds some 35 of these stacks; an interval has ten times as many. */
+START_TEST(a_log_that_fills_is_read_before_the_interval_ends)
 {
 	struct profiler_options options = defaults();
 	struct fixture f;
 
-	options.ring_bytes = 256 << 10;
+	options.log_bytes = 32 << 10;
+	if (!setup_with(&f, &options))
+		return;
+	pid_t pid = start_wanderer(&f);
+
+	round_of(&f);
+	for (int i = 0; i < 10; i++) {
+		round_of(&f);
+		turn_for(&f, NSEC_PER_SEC);
+		round_of(&f);
+		if (lost_of(&f) == 0 && f.of_watched > 200)
+			break; /* it may be that nothing runs for as long as it takes to fill */
+	}
+	ck_assert_uint_eq(lost_of(&f), 0);
+	ck_assert_uint_gt(f.of_watched, 200);
+	stop_spinner(pid);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(a_full_log_loses_records_but_no_tick_from_the_sums)
+{
+	struct profiler_options options = defaults();
+	struct fixture f;
+
+	options.log_bytes = 32 << 10;
 	if (!setup_with(&f, &options))
 		return;
 	pid_t pid = start_wanderer(&f);
@@ -290,7 +316,7 @@ START_TEST(a_full_ring_loses_records_but_no_tick_from_the_sums)
 	}
 	ck_assert_uint_gt(f.tally.lost[LOSS_RING_FULL], 0);
 	ck_assert_uint_eq(f.tally.lost[LOSS_NO_TASK], 0);
-	round_of(&f); /* it began while the ring was still full */
+	round_of(&f); /* it began while the log was still full */
 	spell(&f);
 	ck_assert_uint_eq(lost_of(&f), 0);
 	ck_assert_uint_ge(f.of_watched, SOME);
@@ -421,5 +447,6 @@ UNIT_MAIN("profiler", loading_takes_a_fraction_of_a_second,
 	an_exec_makes_another_process_of_the_same_pid, a_process_start_is_the_one_that_proc_tells,
 	the_agent_itself_is_never_recorded, a_process_is_recorded_by_pid_only_as_long_as_asked,
 	more_stacks_than_the_kernel_counts_are_sent_one_by_one,
-	a_full_ring_loses_records_but_no_tick_from_the_sums, cpus_are_followed_as_they_come_and_go,
+	a_log_that_fills_is_read_before_the_interval_ends,
+	a_full_log_loses_records_but_no_tick_from_the_sums, cpus_are_followed_as_they_come_and_go,
 	a_cpu_that_went_and_came_back_between_rounds_ticks_again)
