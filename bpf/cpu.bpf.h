@@ -105,8 +105,7 @@ struct cpu_state {
 	uint32_t epoch;
 	uint32_t task; /* its entry in `tasks` */
 	uint32_t serial; /* that one's */
-	uint32_t
-		in_log; /* the size of what hash_record() has copied to the log; 0: there was no room */
+	uint32_t in_log; /* size of what hash_record() has copied to the log; 0: no room */
 	struct unwind_state walk;
 	struct python_walk python;
 	struct stack_window window;
