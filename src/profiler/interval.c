@@ -21,7 +21,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "profile.skel.h"
-#include "profiler/cpu_fronts.h"
+#include "profiler/cpu_values.h"
 
 #define BATCH 1024 /* elements read per system call; more than one bucket ever holds */
 
@@ -44,9 +44,9 @@ int interval_quiesce(struct profile_bpf *skel)
 	return write_back(skel, 0);
 }
 
-int interval_flip(struct profile_bpf *skel, const struct cpu_fronts *cpus, uint32_t epoch)
+int interval_flip(struct profile_bpf *skel, const struct cpu_values *cpus, uint32_t epoch)
 {
-	cpu_fronts_tell(cpus, CPU_EPOCH, epoch);
+	cpu_values_tell(cpus, CPU_EPOCH, epoch);
 	return write_back(skel, !epoch);
 }
 
@@ -92,12 +92,13 @@ static void add_tally(struct tally *sum, const struct tally *t)
 	sum->lost_task += t->lost_task;
 }
 
-struct tally interval_take_tally(const struct cpu_fronts *cpus, uint32_t epoch)
+struct tally interval_take_tally(const struct cpu_values *cpus, uint32_t epoch)
 {
 	struct tally sum = {0};
 
 	for (size_t i = 0; i < cpus->count; i++) {
-		struct tally *tally = &cpu_fronts_at(cpus, i)->tally[epoch];
+		struct cpu_front *front = cpu_values_at(cpus, i);
+		struct tally *tally = &front->tally[epoch];
 
 		add_tally(&sum, tally);
 		*tally = (struct tally){0};

@@ -8,11 +8,11 @@
 
 #include "bpf/profile.h"
 
-struct cpu_fronts;
+struct cpu_values;
 struct profile_bpf;
 
 /* Makes `epoch` the current one; on return no program uses the other. 0 or -errno. */
-int interval_flip(struct profile_bpf *skel, const struct cpu_fronts *cpus, uint32_t epoch);
+int interval_flip(struct profile_bpf *skel, const struct cpu_values *cpus, uint32_t epoch);
 
 /* Waits until every program that runs has ended. 0 or -errno. */
 int interval_quiesce(struct profile_bpf *skel);
@@ -28,6 +28,6 @@ struct stack_ticks {
 int interval_take_counts(struct profile_bpf *skel, uint32_t epoch, struct stack_ticks **ret,
 	size_t *ret_count);
 /* The same for the tallies; returns their sum. */
-struct tally interval_take_tally(const struct cpu_fronts *cpus, uint32_t epoch);
+struct tally interval_take_tally(const struct cpu_values *cpus, uint32_t epoch);
 
 #endif

@@ -26,7 +26,7 @@
 #include "base/clock.h"
 #include "base/macros.h"
 #include "profile.skel.h"
-#include "profiler/cpu_fronts.h"
+#include "profiler/cpu_values.h"
 #include "profiler/environment.h"
 #include "profiler/events.h"
 #include "profiler/interval.h"
@@ -54,7 +54,7 @@ struct profiler {
 	struct snapshot_walker walker;
 	uint32_t interval; /* its number */
 	struct stack_table tables[2]; /* by epoch */
-	struct cpu_fronts cpus;
+	struct cpu_values cpus;
 	const struct profiler_ops *ops;
 	void *ctx;
 	uint32_t epoch;
@@ -134,7 +134,7 @@ static int open_unwinder(struct profiler *p, const struct profiler_options *opti
 static void next_interval(struct profiler *p)
 {
 	p->interval = p->interval + 1 ? p->interval + 1 : 1;
-	cpu_fronts_tell(&p->cpus, CPU_INTERVAL, p->interval);
+	cpu_values_tell(&p->cpus, CPU_INTERVAL, p->interval);
 }
 
 static int open_ring(struct ring *ring, struct loop *loop, const struct bpf_map *map,
@@ -150,7 +150,7 @@ static int profiler_open(struct profiler *p, struct loop *loop,
 
 	if (r < 0)
 		return r;
-	r = cpu_fronts_init(&p->cpus, p->skel);
+	r = cpu_values_init(&p->cpus, p->skel->maps.cpus);
 	if (r < 0)
 		return error_set_errno(err, r, "cannot map the counters of the CPUs");
 	r = stack_logs_init(&p->logs, p->skel, &p->cpus, on_stack);
@@ -215,7 +215,7 @@ void profiler_free(struct profiler *p)
 	profile_bpf__destroy(p->skel);
 	stack_table_release(&p->tables[0]);
 	stack_table_release(&p->tables[1]);
-	cpu_fronts_release(&p->cpus);
+	cpu_values_release(&p->cpus);
 	free(p->proc);
 	free(p->sys);
 	free(p);
@@ -229,7 +229,7 @@ int profiler_start(struct profiler *p, struct error *err)
 
 static void next_generation(struct profiler *p)
 {
-	cpu_fronts_tell(&p->cpus, CPU_GENERATION, ++p->generation);
+	cpu_values_tell(&p->cpus, CPU_GENERATION, ++p->generation);
 }
 
 int profiler_set_cgroup(struct profiler *p, cgroup_key key, enum cgroup_verdict verdict)

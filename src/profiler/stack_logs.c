@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "profiler/stack_logs.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "bpf/profile.h"
 #include "profile.skel.h"
-#include "profiler/cpu_fronts.h"
 
 size_t stack_logs_value_size(size_t size)
 {
@@ -18,45 +13,28 @@ size_t stack_logs_value_size(size_t size)
 }
 
 int stack_logs_init(struct stack_logs *logs, const struct profile_bpf *skel,
-	const struct cpu_fronts *cpus,
+	const struct cpu_values *cpus,
 	void (*on_record)(struct stack_logs *logs, const void *data, size_t size))
 {
-	const struct bpf_map *map = skel->maps.stack_logs;
-	void *mapped;
-
-	*logs = (struct stack_logs){
-		.cpu_count = bpf_map__max_entries(map),
-		.value_size = bpf_map__value_size(map),
-		.cpus = cpus,
-		.on_record = on_record,
-	};
-	logs->until = xcalloc(logs->cpu_count, sizeof(*logs->until));
-	mapped = mmap(NULL, logs->cpu_count * logs->value_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		bpf_map__fd(map), 0);
-	if (mapped == MAP_FAILED)
-		return -errno;
-	logs->map = mapped;
-	return 0;
+	*logs = (struct stack_logs){.cpus = cpus, .on_record = on_record};
+	logs->until = xcalloc(cpus->count, sizeof(*logs->until));
+	return cpu_values_init(&logs->values, skel->maps.stack_logs);
 }
 
 void stack_logs_release(struct stack_logs *logs)
 {
-	if (logs->map)
-		munmap(logs->map, logs->cpu_count * logs->value_size);
+	cpu_values_release(&logs->values);
 	free(logs->until);
 	*logs = (struct stack_logs){0};
 }
 
-static struct stack_log *log_of(const struct stack_logs *logs, size_t cpu)
-{
-	return (struct stack_log *)(void *)(logs->map + cpu * logs->value_size);
-}
-
 void stack_logs_look(struct stack_logs *logs)
 {
-	for (size_t i = 0; i < logs->cpu_count; i++)
-		logs->until[i] = __atomic_load_n(&cpu_fronts_at(logs->cpus, i)->log_written,
-			__ATOMIC_ACQUIRE);
+	for (size_t i = 0; i < logs->values.count; i++) {
+		const struct cpu_front *front = cpu_values_at(logs->cpus, i);
+
+		logs->until[i] = __atomic_load_n(&front->log_written, __ATOMIC_ACQUIRE);
+	}
 }
 
 static size_t size_of(const struct stack_record *r)
@@ -68,7 +46,7 @@ static size_t size_of(const struct stack_record *r)
 
 static void read_log(struct stack_logs *logs, struct stack_log *log, uint64_t until)
 {
-	size_t size = logs->value_size - stack_logs_value_size(0);
+	size_t size = logs->values.size - stack_logs_value_size(0);
 	uint64_t at = log->read;
 
 	while (at != until) {
@@ -87,6 +65,6 @@ static void read_log(struct stack_logs *logs, struct stack_log *log, uint64_t un
 
 void stack_logs_read(struct stack_logs *logs)
 {
-	for (size_t i = 0; i < logs->cpu_count; i++)
-		read_log(logs, log_of(logs, i), logs->until[i]);
+	for (size_t i = 0; i < logs->values.count; i++)
+		read_log(logs, cpu_values_at(&logs->values, i), logs->until[i]);
 }

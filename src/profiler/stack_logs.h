@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/cpu_values.h"
+
 /*
  * Whether what a program stored before it moved the position is there for who sees the position. Elsewhere
  * all programs that ran must have ended since stack_logs_look().
@@ -17,13 +19,11 @@
 #define STACK_LOGS_IN_ORDER false
 #endif
 
-struct cpu_fronts;
 struct profile_bpf;
 
 struct stack_logs {
-	uint8_t *map; /* value_size bytes for each CPU number */
-	size_t cpu_count, value_size;
-	const struct cpu_fronts *cpus; /* not owned */
+	struct cpu_values values; /* a struct stack_log each */
+	const struct cpu_values *cpus; /* not owned */
 	uint64_t *until; /* by CPU number, as stack_logs_look() found it */
 	void (*on_record)(struct stack_logs *logs, const void *data, size_t size);
 };
@@ -36,7 +36,7 @@ size_t stack_logs_value_size(size_t size);
  * and aligned to 8.
  */
 int stack_logs_init(struct stack_logs *logs, const struct profile_bpf *skel,
-	const struct cpu_fronts *cpus,
+	const struct cpu_values *cpus,
 	void (*on_record)(struct stack_logs *logs, const void *data, size_t size));
 /* Harmless where it was only zeroed. */
 void stack_logs_release(struct stack_logs *logs);

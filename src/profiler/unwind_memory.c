@@ -13,7 +13,7 @@
 
 #include "base/cleanup.h"
 #include "profile.skel.h"
-#include "profiler/cpu_fronts.h"
+#include "profiler/cpu_values.h"
 #include "profiler/interval.h"
 
 #define CHUNK_BYTES (SLAB_CHUNK_SIZE + SLAB_GUARD)
@@ -26,7 +26,7 @@ static void *map_memory(int fd, size_t size)
 }
 
 int unwind_memory_init(struct unwind_memory *m, struct profile_bpf *skel,
-	const struct cpu_fronts *cpus, const uint32_t *interval)
+	const struct cpu_values *cpus, const uint32_t *interval)
 {
 	*m = (struct unwind_memory){.skel = skel, .cpus = cpus, .interval = interval};
 	m->rules = map_memory(bpf_map__fd(skel->maps.rules), UNWIND_RULES_MAX * sizeof(*m->rules));
@@ -67,7 +67,7 @@ static void *add_chunk(void *ctx, uint32_t number)
 
 void unwind_memory_changed(struct unwind_memory *m)
 {
-	cpu_fronts_tell(m->cpus, CPU_PROCESSES_GENERATION, ++m->generation);
+	cpu_values_tell(m->cpus, CPU_PROCESSES_GENERATION, ++m->generation);
 }
 
 /* Whether the pid is by now another process's, or a later image's: samples of the former may still be named. */
@@ -120,7 +120,7 @@ static void quiesce(void *ctx)
 {
 	struct unwind_memory *m = ctx;
 
-	cpu_fronts_tell(m->cpus, CPU_MARKS_GENERATION, ++m->marks_generation);
+	cpu_values_tell(m->cpus, CPU_MARKS_GENERATION, ++m->marks_generation);
 	interval_quiesce(m->skel);
 }
 

@@ -9,7 +9,7 @@ struct profile_bpf;
 
 struct unwind_memory {
 	struct profile_bpf *skel; /* not owned */
-	const struct cpu_fronts *cpus; /* not owned */
+	const struct cpu_values *cpus; /* not owned */
 	struct unwind_rule *rules;
 	struct unwind_binary *binaries;
 	void *chunks[SLAB_CHUNKS_MAX];
@@ -21,7 +21,7 @@ struct unwind_memory {
 
 /* Maps what is there from the start. 0 or -errno; release it in either case. */
 int unwind_memory_init(struct unwind_memory *m, struct profile_bpf *skel,
-	const struct cpu_fronts *cpus, const uint32_t *interval);
+	const struct cpu_values *cpus, const uint32_t *interval);
 void unwind_memory_release(struct unwind_memory *m);
 
 /* After what the kernel knows about a process has changed: what it keeps of it elsewhere is out of date. */

@@ -273,18 +273,24 @@ START_TEST(more_stacks_than_the_kernel_counts_are_sent_one_by_one)
 }
 END_TEST
 
-/* Which holds some 35 of these stacks; an interval has ten times as many. */
-START_TEST(a_log_that_fills_is_read_before_the_interval_ends)
+/* It holds some 35 of the stacks. 0: to be skipped. */
+static pid_t start_wanderer_with_a_small_log(struct fixture *f)
 {
 	struct profiler_options options = defaults();
-	struct fixture f;
 
 	options.log_bytes = 32 << 10;
-	if (!setup_with(&f, &options))
-		return;
-	pid_t pid = start_wanderer(&f);
+	return setup_with(f, &options) ? start_wanderer(f) : 0;
+}
 
-	round_of(&f);
+/* An interval has ten times as many as it holds. */
+START_TEST(a_log_that_fills_is_read_before_the_interval_ends)
+{
+	struct fixture f;
+	pid_t pid = start_wanderer_with_a_small_log(&f);
+
+	if (!pid)
+		return;
+
 	for (int i = 0; i < 10; i++) {
 		round_of(&f);
 		turn_for(&f, NSEC_PER_SEC);
@@ -301,13 +307,11 @@ END_TEST
 
 START_TEST(a_full_log_loses_records_but_no_tick_from_the_sums)
 {
-	struct profiler_options options = defaults();
 	struct fixture f;
+	pid_t pid = start_wanderer_with_a_small_log(&f);
 
-	options.log_bytes = 32 << 10;
-	if (!setup_with(&f, &options))
+	if (!pid)
 		return;
-	pid_t pid = start_wanderer(&f);
 
 	/* Nobody turns the loop. */
 	for (unsigned ms = 500; lost_of(&f) == 0 && ms <= 16000; ms *= 2) {
